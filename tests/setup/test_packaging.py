@@ -1,0 +1,121 @@
+"""The Spack package and the CMake presets say what CMakeLists.txt understands."""
+
+import json
+import re
+import runpy
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CMAKE = "\n".join(p.read_text() for p in [ROOT / "CMakeLists.txt", *sorted((ROOT / "src/cmake").glob("*.cmake"))])
+CMAKE = re.sub(r"#.*", "", CMAKE)
+OPTIONS = set(re.findall(r"^\s*option\((SCOREACT_\w+)", CMAKE, re.M)) | set(
+    re.findall(r"^\s*set\((SCOREACT_\w+)[^\n]* CACHE ", CMAKE, re.M)
+)
+
+
+class Recorder(dict):
+    """Stands for Spack's directives: records each call by its name."""
+
+    def directive(self, name):
+        return lambda *args, **options: self.setdefault(name, []).append((args, options))
+
+
+class FakePackage:
+    def define(self, name, value):
+        return f"-D{name}={value}"
+
+    def define_from_variant(self, name, variant):
+        return f"-D{name}={'ON' if variant in self.on else 'OFF'}"
+
+    def __getitem__(self, dependency):
+        return types.SimpleNamespace(cmake_prefix_paths=[f"/prefix/{dependency}/torch/share/cmake"])
+
+
+@pytest.fixture
+def spack(monkeypatch):
+    calls = Recorder()
+    package = types.ModuleType("spack.package")
+    for name in ("license", "version", "variant", "depends_on", "conflicts", "generator"):
+        setattr(package, name, calls.directive(name))
+    modules = {
+        "spack": types.ModuleType("spack"),
+        "spack.package": package,
+        "spack_repo.builtin.build_systems.cmake": types.SimpleNamespace(CMakePackage=FakePackage),
+        "spack_repo.builtin.build_systems.cuda": types.SimpleNamespace(
+            CudaPackage=type("CudaPackage", (), {"cuda_arch_values": ("80", "90")})
+        ),
+    }
+    for part in ("spack_repo", "spack_repo.builtin", "spack_repo.builtin.build_systems"):
+        modules[part] = types.ModuleType(part)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    made = runpy.run_path(str(ROOT / "spack_repo/scoreact/packages/scoreact/package.py"))["Scoreact"]
+    return made, calls
+
+
+def arguments(made, *on):
+    package = made()
+    package.on = on
+    package.spec = types.SimpleNamespace(satisfies=lambda text: text == "+cuda" and "cuda" in on)
+    return dict(a[2:].split("=", 1) for a in package.cmake_args())
+
+
+def test_cmake_knows_every_option_that_spack_sets_and_spack_sets_every_option(spack):
+    made, _ = spack
+    assert {name for name in arguments(made) if name.startswith("SCOREACT_")} == OPTIONS
+
+
+def test_variants_reach_cmake(spack):
+    made, calls = spack
+    assert [args[0] for args, _ in calls["variant"]] == ["tests"]
+    plain, full = arguments(made), arguments(made, "tests", "cuda")
+    assert (plain["SCOREACT_BUILD_TESTS"], plain["SCOREACT_ENABLE_CUDA"]) == ("OFF", "OFF")
+    assert (full["SCOREACT_BUILD_TESTS"], full["SCOREACT_ENABLE_CUDA"]) == ("ON", "ON")
+    assert full["Torch_ROOT"] == "/prefix/py-torch/torch"
+
+
+def test_cuda_architecture_reaches_kokkos_and_torch(spack):
+    _, calls = spack
+    for architecture in ("80", "90"):
+        for library in ("kokkos", "py-torch"):
+            assert any(
+                args[0].startswith(library) and args[0].endswith(f"cuda_arch={architecture}")
+                and options.get("when") == f"+cuda cuda_arch={architecture}"
+                for args, options in calls["depends_on"]
+            ), (library, architecture)
+
+
+def test_every_library_that_cmake_looks_for_is_a_spack_dependency(spack):
+    spack_names = {
+        "Kokkos": "kokkos", "MPI": "mpi", "HDF5": "hdf5", "fmt": "fmt", "nlohmann_json": "nlohmann-json",
+        "ZLIB": "zlib-api", "PNG": "libpng", "JPEG": "jpeg", "CLI11": "cli11", "LibTorch": "py-torch",
+        "CUDAToolkit": "nccl",
+    }  # fmt: skip
+    wanted = set(re.findall(r"find_package\((\w+)", CMAKE))
+    _, calls = spack
+    given = {re.split(r"[@ ]", args[0])[0] for args, _ in calls["depends_on"]}
+    assert {spack_names[name] for name in wanted} <= given
+    assert "tomlplusplus" in given
+
+
+def test_spack_environment_names_this_package():
+    environment = (ROOT / "spack.yaml").read_text()
+    (repository,) = re.findall(r"^    scoreact: (\./\S+)$", environment, re.M)
+    assert "namespace: scoreact" in (ROOT / repository / "repo.yaml").read_text()
+    assert "- scoreact@main" in environment
+
+
+def test_presets_set_only_what_cmake_knows():
+    presets = json.loads((ROOT / "CMakePresets.json").read_text())
+    names = [p["name"] for p in presets["configurePresets"]]
+    assert names[:1] == ["default"] and {"debug", "asan", "tidy"} <= set(names)
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    for preset in presets["configurePresets"]:
+        for variable in preset["cacheVariables"]:
+            assert variable.startswith("CMAKE_") or variable in OPTIONS, variable
+        folder = preset["binaryDir"].removeprefix("${sourceDir}")
+        assert f"{folder}/" in ignored or folder.startswith("/build-") and "/build-*/" in ignored
