@@ -1,0 +1,75 @@
+#pragma once
+/// What the command line asked for, and the functions that do it: one a subcommand, each in
+/// drivers/<name>.cpp. They run between MPI_Init and MPI_Finalize with Kokkos started, torch's threads set
+/// and this rank's device chosen.
+#include "deck/deck.hpp"
+#include "error/error.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace scoreact {
+
+/// Options of `sample`; what is not set comes from the deck (or its defaults, for a bare model directory).
+struct SampleRequest {
+  std::optional<long> count; ///< pictures; 0 or more
+  std::optional<long> steps;
+  std::optional<std::string> solver, grid;
+  std::optional<double> eta, guidance;
+  std::optional<std::uint64_t> seed;
+  std::optional<std::string> prompt, negative_prompt;
+  std::optional<long> class_label;
+  std::string lora;         ///< file or folder of a LoRA
+  std::string init_latents; ///< safetensors with the initial noise, key `latents`
+};
+
+/// Options of `evaluate`; empty or unset: the deck's [evaluate].
+struct EvaluateRequest {
+  std::vector<long> steps;
+  std::vector<std::string> solvers;
+  std::optional<long> count;
+  std::optional<std::uint64_t> seed;
+};
+
+/// Options of `forward`.
+struct ForwardRequest {
+  std::string inputs; ///< safetensors file, names of the original Python forward
+  bool grad = false;  ///< also gradients of <output, cotangent> to every floating input
+};
+
+struct Invocation {
+  std::string command; ///< pretrain, finetune, ...
+  std::string target;  ///< DECK, RUN_DIR, MODEL_DIR or FILE as the user wrote it; empty for verify
+  std::vector<std::string> overrides; ///< --set, in order; already applied to `deck`
+  /// The validated deck: of DECK, or of RUN_DIR/deck.toml for evaluate and for sample on a run directory.
+  /// --max-time and
+  /// --device stand in run.max_time and run.device. Absent for a model directory and for commands without a
+  /// deck.
+  std::optional<Deck> deck;
+  /// --out. If not given: runs/<run.name> for pretrain, finetune and value-study, RUN_DIR for evaluate,
+  /// "samples" for sample; always given for forward.
+  std::string out;
+  bool check = false; ///< build everything, run one tiny step, stop
+  bool json = false;  ///< one JSON object on standard output
+  bool quiet = false;
+  SampleRequest sample;
+  EvaluateRequest evaluate;
+  ForwardRequest forward;
+
+  // Filled in by main after MPI_Init.
+  int threads = 1;    ///< host threads of this rank
+  int device_id = -1; ///< CUDA device of this rank; -1: host
+};
+
+ExitCode run_pretrain(const Invocation&);
+ExitCode run_finetune(const Invocation&);
+ExitCode run_sample(const Invocation&);
+ExitCode run_evaluate(const Invocation&);
+ExitCode run_value_study(const Invocation&);
+ExitCode run_verify(const Invocation&);
+ExitCode run_forward(const Invocation&);
+ExitCode run_inspect(const Invocation&);
+
+} // namespace scoreact
