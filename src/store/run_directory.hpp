@@ -1,0 +1,48 @@
+#pragma once
+/// Where the files of a run are, and the lock that keeps a second process from writing into the same run.
+#include <chrono>
+#include <filesystem>
+
+namespace scoreact {
+
+class RunDirectory {
+ public:
+  explicit RunDirectory(std::filesystem::path root) : root_(std::move(root)) {}
+  /// Creates the folder (and parents). Throws Error{io}.
+  static RunDirectory create(const std::filesystem::path& root);
+
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path deck() const { return root_ / "deck.toml"; }
+  std::filesystem::path run_file() const { return root_ / "run.h5"; }
+  std::filesystem::path checkpoints() const { return root_ / "checkpoints"; }
+  std::filesystem::path policy() const { return root_ / "policy"; }
+  std::filesystem::path images() const { return root_ / "images"; }
+  std::filesystem::path trajectories() const { return root_ / "trajectories"; }
+  std::filesystem::path lock_file() const { return root_ / ".lock"; }
+  /// trajectories/epoch_000012.h5; the folder is created by the first call on the rank that may create it.
+  std::filesystem::path trajectory_file(long epoch) const;
+  /// images/epoch_000012.png
+  std::filesystem::path image_file(long epoch) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// "epoch_000012": the stem of everything that belongs to one epoch.
+std::string epoch_name(long epoch);
+
+/// Held by rank 0 while a run is going; released by the destructor, and by the system when the process dies.
+class RunLock {
+ public:
+  /// Waits up to `patience` (a predecessor may be about to finish its last checkpoint), then throws Error{io}
+  /// that names the holder's process and host.
+  explicit RunLock(const RunDirectory& directory, std::chrono::seconds patience = std::chrono::seconds(10));
+  ~RunLock();
+  RunLock(RunLock&& other) noexcept;
+  RunLock& operator=(RunLock&& other) noexcept;
+
+ private:
+  int descriptor_ = -1;
+};
+
+} // namespace scoreact
