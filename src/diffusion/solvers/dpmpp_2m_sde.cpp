@@ -1,0 +1,20 @@
+#include "diffusion/solvers/solvers.hpp"
+
+#include <cmath>
+
+namespace scoreact::solvers {
+
+void dpmpp_2m_sde(std::vector<Step>& steps, const SolverOptions& options) {
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    Step& step = steps[k];
+    step.chi = 1;
+    const double increment = log_snr_increment(step), share = -std::expm1(-2 * increment);
+    const double on_data = std::sqrt(step.abar_next) * share;
+    const double correction = second_order_weight(steps, k, options);
+    set_from_data_prediction(step, std::sqrt((1 - step.abar_next) / (1 - step.abar)) * std::exp(-increment),
+                             on_data * (1 + correction), -on_data * correction);
+    step.spread = std::sqrt((1 - step.abar_next) * share);
+  }
+}
+
+} // namespace scoreact::solvers
