@@ -100,9 +100,9 @@ install_packages() {
 make_environment() {
   local python
   for python in python3 /usr/bin/python3; do
-    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' && "$python" -m venv --clear .venv; then return; fi
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && "$python" -m venv --clear .venv; then return; fi
   done
-  echo "no python3 (>= 3.10) with venv: on Debian install python3-venv"
+  echo "no python3 (>= 3.11) with venv: on Debian install python3-venv"
   return 1
 }
 

@@ -8,8 +8,8 @@ was skipped.
 import argparse
 import re
 import sys
-import xml.etree.ElementTree as ElementTree
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 GTEST_TOTAL = re.compile(r"^\[ +(PASSED|FAILED|SKIPPED) +\] (\d+) tests?[.,]", re.MULTILINE)
 GTEST_SKIPPED = re.compile(r"^\[ +SKIPPED +\] (\w\S*\.\S+)(?: \(\d+ ms\))?$", re.MULTILINE)

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CMAKE = "\n".join(p.read_text() for p in [ROOT / "CMakeLists.txt", *sorted((ROOT / "src/cmake").glob("*.cmake"))])
 CMAKE = re.sub(r"#.*", "", CMAKE)
-OPTIONS = set(re.findall(r"^\s*option\((SCOREACT_\w+)", CMAKE, re.M)) | set(
-    re.findall(r"^\s*set\((SCOREACT_\w+)[^\n]* CACHE ", CMAKE, re.M)
+OPTIONS = set(re.findall(r"^\s*option\((SCOREACT_\w+)", CMAKE, re.MULTILINE)) | set(
+    re.findall(r"^\s*set\((SCOREACT_\w+)[^\n]* CACHE ", CMAKE, re.MULTILINE)
 )
 
 
@@ -104,7 +104,7 @@ def test_every_library_that_cmake_looks_for_is_a_spack_dependency(spack):
 
 def test_spack_environment_names_this_package():
     environment = (ROOT / "spack.yaml").read_text()
-    (repository,) = re.findall(r"^    scoreact: (\./\S+)$", environment, re.M)
+    (repository,) = re.findall(r"^    scoreact: (\./\S+)$", environment, re.MULTILINE)
     assert "namespace: scoreact" in (ROOT / repository / "repo.yaml").read_text()
     assert "- scoreact@main" in environment
 
