@@ -35,7 +35,7 @@ class Scoreact(CMakePackage, CudaPackage):
     depends_on("zlib-api")
     depends_on("googletest +gmock", when="+tests", type=("build", "link"))
     depends_on("benchmark", when="+tests", type=("build", "link"))
-    depends_on("python@3.10:", when="+tests", type=("build", "test"))
+    depends_on("python@3.11:", when="+tests", type=("build", "test"))
     depends_on("py-h5py", when="+tests", type=("build", "test"))
     depends_on("py-matplotlib", when="+tests", type=("build", "test"))
     depends_on("py-pytest", when="+tests", type=("build", "test"))
