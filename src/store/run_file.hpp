@@ -6,15 +6,12 @@
 #include <filesystem>
 #include <map>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "store/hdf5_values.hpp"
 #include "store/run_metrics.hpp"
 
 namespace scoreact {
-
-using AttributeValue = std::variant<std::string, std::int64_t, double>;
-using Attributes = std::map<std::string, AttributeValue>;
 
 /// The group /evaluation: E evaluated checkpoints, S pairs of (number of steps, solver).
 struct EvaluationTable {
