@@ -1,0 +1,26 @@
+"""Reward while training: against samples (data efficiency) and against wall time (cost); paper, Figures 3 and 9."""
+
+from matplotlib.figure import Figure
+
+from scoreact_analysis.figures import chart
+from scoreact_analysis.run_file import RunFile
+
+
+def reward_against_samples(run: RunFile) -> Figure | None:
+    """Mean reward of each epoch's rollout, +- standard error, against samples drawn so far."""
+    return _reward(run, "samples_total", "samples drawn")
+
+
+def reward_against_time(run: RunFile) -> Figure | None:
+    """The same against wall time."""
+    return _reward(run, "wall_time", "wall time (s)")
+
+
+def _reward(run: RunFile, against: str, x_label: str) -> Figure | None:
+    if not (run.has("reward_mean") and run.has(against)):
+        return None
+    drawing = chart.plot(x_label, "reward")
+    x, y = run.metric(against), run.metric("reward_mean")
+    chart.band(drawing.axes, x, y, run.metric("reward_stderr"), 0)
+    chart.line(drawing.axes, x, y, 0)
+    return drawing.figure
