@@ -27,9 +27,9 @@ def write_comparison(groups: Groups, out: Path, reward: float | None = None) -> 
     return out
 
 
-def over_seeds(values: list[float]) -> str:
-    """Mean over the finite values with its standard error (none for one seed)."""
-    finite = np.array([value for value in values if math.isfinite(value)])
+def over_seeds(values: list[float], scale: float = 1.0) -> str:
+    """Mean over the finite values, times `scale`, with its standard error (none for one seed)."""
+    finite = scale * np.array([value for value in values if math.isfinite(value)])
     if finite.size == 0:
         return "–"
     error = float(finite.std(ddof=1) / math.sqrt(finite.size)) if finite.size > 1 else math.nan
@@ -51,8 +51,8 @@ def comparison_table(groups: Groups, reward: float | None) -> str:
         "reward after",
         "path KL",
         "chain KL",
-        "share (chain)",
-        "judge",
+        "share, chain KL (%)",
+        "judge (%)",
         "Fréchet",
         "seconds an epoch",
         "network calls",
@@ -70,8 +70,8 @@ def comparison_table(groups: Groups, reward: float | None) -> str:
             numbers.with_error(one.after, one.after_error) if one else over_seeds([h.after for h in found]),
             over_seeds([h.kl_path for h in found]),
             over_seeds([h.kl_chain for h in found]),
-            over_seeds([h.share_chain for h in found]),
-            over_seeds([h.judge_after for h in found]),
+            over_seeds([h.share_chain for h in found], 100.0),
+            over_seeds([h.judge_after for h in found], 100.0),
             over_seeds([h.frechet_after for h in found]),
             over_seeds([h.wall_time / max(run.epochs, 1) for h, run in zip(found, runs, strict=True)]),
             numbers.count(float(np.mean([h.network_evaluations for h in found]))),
@@ -134,6 +134,6 @@ def comparison_page(groups: Groups, reward: float | None = None) -> str:
         comparison_table(groups, reward),
         '<p class="caption">± is the standard error over seeds; for one seed, of the evaluation or the rollout.</p>',
         page.section("Curves", cards, wide=True),
-        page.block("Runs", page.table(["group", "run", "seed", "epochs", "folder"], listing)),
+        page.block("Runs", page.table(["group", "run", "seed", "epochs", "folder"], listing, words=True)),
     ]
     return page.document("Comparison · scoreact", "\n".join(body))

@@ -18,7 +18,7 @@ def with_error(value: float, error: float) -> str:
     """A value with its standard error, both to the error's second digit: −0.123 ± 0.045."""
     if not math.isfinite(value):
         return "–"
-    if not math.isfinite(error) or error <= 0.0:
+    if not math.isfinite(error) or error <= 1e-6 * abs(value):  # none, or rounding
         return plain(value)
     decimals = min(max(0, 1 - math.floor(math.log10(error))), 6)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")

@@ -81,11 +81,12 @@ def picture(grid: Grid, caption: str) -> str:
     )
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that scrolls sideways on narrow screens."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: bool = False) -> str:
+    """A table that scrolls sideways on narrow screens; `words` aligns all of it to the left."""
+    kind = ' class="words"' if words else ""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="card scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def folded(summary: str, inner: str) -> str:

@@ -41,7 +41,7 @@ def run_page(run: RunFile, study: ValueStudy | None = None) -> str:
         page.header(run.name, subtitle(run), status_badges(run)),
         page.tiles(headline_tiles(run, summary)),
         image_part(run),
-        page.section("Learning", learning_cards(run)),
+        page.section("Learning", learning_cards(run), wide=True),
         evaluation_part(run),
         page.section(
             "Cost and value fit",
@@ -59,6 +59,7 @@ def run_page(run: RunFile, study: ValueStudy | None = None) -> str:
                     "Mean squared error to the Monte Carlo return; compare with the variance of the reward.",
                 ),
             ],
+            wide=True,
         ),
         value_study_part(study) if study else "",
         page.section(
@@ -214,7 +215,7 @@ def evaluation_part(run: RunFile) -> str:
         ),
     ]
     table = evaluation_table(evaluation, trained_column(run, evaluation))
-    return page.section("Evaluation", cards) + page.folded("The last checkpoint in numbers", table)
+    return page.section("Evaluation", cards, wide=True) + page.folded("The last checkpoint in numbers", table)
 
 
 def evaluation_table(evaluation: Evaluation, trained: int) -> str:
@@ -277,6 +278,6 @@ def provenance(run: RunFile) -> str:
         for name, values in run.resources.items()
         if values.size
     ]
-    inner = page.folded("Versions and machine", page.table(["", ""], versions + resources))
+    inner = page.folded("Versions and machine", page.table(["", ""], versions + resources, words=True))
     deck = run.deck_text
     return inner + (page.folded("Deck (effective, defaults included)", page.preformatted(deck)) if deck else "")

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import STEPS, rollout, write_run, write_trajectories
+from conftest import STEPS, rollout, strength_at, write_run, write_trajectories
 from scoreact_analysis import AnalysisError
 from scoreact_analysis.__main__ import main
 from scoreact_analysis.recompute import listing, recompute
@@ -29,7 +29,7 @@ def test_a_right_record_passes_in_every_quantity(run_dir: Path, capsys: pytest.C
 
 def test_recomputed_path_kl_is_the_closed_form(run_dir: Path) -> None:
     # G4, G6: mu - mu_pre = strength u / 4 everywhere, so KL = 1/2 |strength u / 4|^2 log(abar_K / abar_0).
-    strength, u = 0.3 * 7, np.linspace(-1, 1, 16)
+    strength, u = strength_at(7), np.linspace(-1, 1, 16)
     abar = rollout(0.0, 0).tables["abar"]
     exact = 0.5 * (strength / 4) ** 2 * (u @ u) * np.log(abar[-1] / abar[0])
     assert np.allclose(recompute(run_dir).statistics[-1].kl_path, exact, rtol=1e-5)
@@ -97,7 +97,7 @@ def test_without_means_only_rewards_and_states_are_held_against_the_record(run_d
     for epoch in (0, 7):
         path = run_dir / f"trajectories/epoch_{epoch:06d}.h5"
         path.unlink()
-        write_trajectories(path, rollout(0.3 * epoch, 1000 + epoch), means=False)
+        write_trajectories(path, rollout(strength_at(epoch), 1000 + epoch), means=False)
     result = recompute(run_dir)
     assert result.passed
     assert set(result.deviations) == {
@@ -122,6 +122,6 @@ def test_rounding_of_a_tiny_policy_change_is_not_blamed_on_the_record(tmp_path: 
 
 def test_a_run_without_trajectories_exits_66(tmp_path: Path) -> None:
     run_dir = write_run(tmp_path / "r", trajectories=False)
-    with pytest.raises(AnalysisError, match="store.trajectories") as caught:
+    with pytest.raises(AnalysisError, match=r"store\.trajectories") as caught:
         recompute(run_dir)
     assert caught.value.code == 66

@@ -7,12 +7,13 @@ fallback, so that the same figure serves dark pages too; text stays text, set in
 import io
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from scoreact_analysis.hdf5 import Floats
 
@@ -74,6 +75,8 @@ def plot(x_label: str, y_label: str, width: float = 4.7, height: float = 3.0) ->
         axes.margins(x=0.02)
         if x_label.startswith(("samples", "network")):
             axes.xaxis.set_major_formatter(lambda value, _: short_count(value))
+        elif x_label.startswith("epoch"):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return Plot(figure, axes)
 
 
@@ -157,11 +160,20 @@ def legend(axes: Axes, columns: int = 1) -> None:
             axes.legend(ncols=columns, handlelength=1.4, columnspacing=1.2)
 
 
-def log_scale(axes: Axes, values: list[Floats]) -> None:
-    """A logarithmic y axis where all values are positive and span more than a factor of 20."""
+def log_scale(axes: Axes, values: list[Floats], which: Literal["x", "y"] = "y") -> None:
+    """A logarithmic axis with plain numbers, where all values are positive and span more than a factor of 20."""
     joined = np.concatenate([v[np.isfinite(v)] for v in values]) if values else np.empty(0)
-    if joined.size and joined.min() > 0 and joined.max() > 20 * joined.min():
+    if not (joined.size and joined.min() > 0 and joined.max() > 20 * joined.min()):
+        return
+    decades = np.log10(joined.max() / joined.min())
+    if which == "x":
+        axes.set_xscale("log")
+    else:
         axes.set_yscale("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def svg(figure: Figure, title: str, key: str) -> str:

@@ -13,7 +13,7 @@ KINDS = (("kl_path", "path KL (Girsanov)"), ("kl_chain", "chain KL (exact)"))
 
 def divergence(run: RunFile) -> Figure | None:
     """kl_path and kl_chain against epochs."""
-    drawing = chart.plot("epoch", "KL to the base model (nats)")
+    drawing = chart.plot("epoch", "KL (nats)")
     drawn = [
         chart.line(drawing.axes, run.metric("epoch"), run.metric(name), index, label)
         for index, (name, label) in enumerate(KINDS)

@@ -60,7 +60,7 @@ def overlay(
     threshold: float | None = None,
 ) -> Figure | None:
     """A metric against another, one line and band a group; a dashed line at `threshold`."""
-    drawing = chart.plot(x_label, y_label, width=5.2, height=3.4)
+    drawing = chart.plot(x_label, y_label, height=3.2)
     curves = []
     for index, (name, runs) in enumerate(groups.items()):
         found = curve(runs, x_name, y_name)
@@ -73,25 +73,25 @@ def overlay(
     if y_name.startswith("kl_"):
         chart.log_scale(drawing.axes, [values[values > 0] for values in curves])
     if threshold is not None:
-        chart.reference(drawing.axes, threshold, f"{threshold:g}")
+        chart.reference(drawing.axes, threshold, f"{threshold:g}".replace("-", "−"))
     chart.legend(drawing.axes)
     return drawing.figure
 
 
 def frontier(groups: dict[str, list[RunFile]]) -> Figure | None:
     """Reward against path KL, one dot an epoch and run: what each group pays for its reward."""
-    drawing = chart.plot("path KL (nats)", "reward", width=5.2, height=3.4)
-    drawn = False
+    drawing = chart.plot("path KL (nats)", "reward", height=3.2)
+    drawn: list[Floats] = []
     for index, (name, runs) in enumerate(groups.items()):
         x = np.concatenate([run.metric("kl_path") for run in runs])
         y = np.concatenate([run.metric("reward_mean") for run in runs])
         keep = np.isfinite(x) & np.isfinite(y) & (x > 0)
         if keep.any():
-            drawn = True
+            drawn.append(x[keep])
             drawing.axes.scatter(
                 x[keep], y[keep], s=9, alpha=0.6, color=chart.series_colour(index), label=name, linewidth=0
             )
-    drawing.axes.set_xscale("log")
+    chart.log_scale(drawing.axes, drawn, "x")
     chart.legend(drawing.axes)
     return drawing.figure if drawn else None
 
@@ -128,7 +128,7 @@ def final_reward_at_steps(runs: list[RunFile]) -> dict[tuple[str, float], tuple[
 
 def step_count_overlay(groups: dict[str, list[RunFile]]) -> Figure | None:
     """Final reward against sampling steps, one line a group and solver."""
-    drawing = chart.plot("sampling steps", "reward of the last checkpoint", width=5.2, height=3.4)
+    drawing = chart.plot("sampling steps", "reward of the last checkpoint", height=3.2)
     ticks: set[float] = set()
     line = 0
     for name, runs in groups.items():
