@@ -2,6 +2,7 @@
 /// Where the files of a run are, and the lock that keeps a second process from writing into the same run.
 #include <chrono>
 #include <filesystem>
+#include <string>
 
 namespace scoreact {
 
@@ -19,7 +20,7 @@ class RunDirectory {
   std::filesystem::path images() const { return root_ / "images"; }
   std::filesystem::path trajectories() const { return root_ / "trajectories"; }
   std::filesystem::path lock_file() const { return root_ / ".lock"; }
-  /// trajectories/epoch_000012.h5; the folder is created by the first call on the rank that may create it.
+  /// trajectories/epoch_000012.h5; creates the folder, as image_file does. Throws Error{io}.
   std::filesystem::path trajectory_file(long epoch) const;
   /// images/epoch_000012.png
   std::filesystem::path image_file(long epoch) const;
