@@ -18,7 +18,7 @@ namespace scoreact {
 struct CheckpointContent {
   std::vector<NamedArray> policy;
   std::vector<NamedArray> value;     ///< no file if empty
-  std::vector<NamedArray> optimizer; ///< a '/' in a name makes an HDF5 group; f32, f64, i32, i64 or u8
+  std::vector<NamedArray> optimizer; ///< a "/" in a name makes an HDF5 group; f32, f64, i32, i64 or u8
   nlohmann::json state;              ///< counters, statistics, the deck
 };
 
