@@ -1,0 +1,270 @@
+#include "deck/schema.hpp"
+
+#include "deck/toml_document.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+#include <stdexcept>
+
+namespace scoreact::deck {
+namespace {
+
+/// Follows pointers to members from a Deck to one option: slot<&Deck::train, &TrainOptions::clip_range>.
+template <auto... Members> Slot slot(Deck& deck) { return Slot(&(deck.*....*Members)); }
+
+constexpr double largest_integer = 1e9;
+
+constexpr Range any_number{};
+constexpr Range positive{0, std::numeric_limits<double>::infinity(), true, false};
+constexpr Range not_negative{0, std::numeric_limits<double>::infinity()};
+constexpr Range unit_interval{0, 1};
+constexpr Range below_one{0, 1, false, true};
+constexpr Range share{0, 1, true, false};
+constexpr Range between_zero_and_one{0, 1, true, true};
+constexpr Range count{0, largest_integer};
+constexpr Range at_least_one{1, largest_integer};
+constexpr Range seed{0, 9223372036854775807.0};
+
+const std::vector<std::string> solvers = {"ddim",     "ddpm",     "euler_maruyama",
+                                          "heun_sde", "dpmpp_2m", "dpmpp_2m_sde"};
+
+using D = Deck;
+using Run = RunOptions;
+using Model = ModelOptions;
+using Analytic = AnalyticOptions;
+using Sample = SampleOptions;
+using Prompts = PromptOptions;
+using RewardKeys = RewardOptions;
+using Algorithm = AlgorithmOptions;
+using Train = TrainOptions;
+using Value = ValueOptions;
+using Statistics = PromptStatOptions;
+using Evaluate = EvaluateOptions;
+using Store = StoreOptions;
+using Data = DataOptions;
+using Network = NetworkOptions;
+using Pretrain = PretrainOptions;
+
+std::vector<Key> rows() {
+  return {
+      // clang-format off
+{"run.name", slot<&D::run, &Run::name>, {}, {}, "", "name of the run; its folder is runs/NAME unless --out says otherwise"},
+{"run.seed", slot<&D::run, &Run::seed>, seed, {}, "", "key of every random number of the run"},
+{"run.epochs", slot<&D::run, &Run::epochs>, at_least_one, {}, "epochs", "rounds of sampling and updating"},
+{"run.device", slot<&D::run, &Run::device>, {}, {"auto", "cpu", "cuda"}, "", "where networks run; auto takes CUDA devices if there are any"},
+{"run.precision", slot<&D::run, &Run::precision>, {}, {"fp32", "tf32", "bf16"}, "", "arithmetic inside networks; bookkeeping stays fp32 and fp64"},
+{"run.deterministic", slot<&D::run, &Run::deterministic>, {}, {}, "", "the same bits on any number of ranks: fixed micro-batches and a fixed tree of sums"},
+{"run.save_freq", slot<&D::run, &Run::save_freq>, count, {}, "epochs", "between checkpoints; 0: only the last one"},
+{"run.num_checkpoint_limit", slot<&D::run, &Run::num_checkpoint_limit>, at_least_one, {}, "", "checkpoints that are kept"},
+{"run.eval_freq", slot<&D::run, &Run::eval_freq>, count, {}, "epochs", "between evaluations while training; 0: never"},
+{"run.max_time", slot<&D::run, &Run::max_time>, {}, {}, "hh:mm:ss", "time after which the run writes a checkpoint and exits with 75; empty: no limit", Form::duration},
+
+{"model.kind", slot<&D::model, &Model::kind>, {}, {"pixel_unet", "analytic"}, "", "what the policy's mean is: a U-Net on pixels, or a mixture of Gaussians with known score and a small trained residual"},
+{"model.path", slot<&D::model, &Model::path>, {}, {}, "", "Hugging Face model directory of the base model (not for analytic)", Form::path},
+{"model.lora_rank", slot<&D::model, &Model::lora_rank>, at_least_one, {}, "", "rank of the low-rank update, with train = lora"},
+{"model.lora_alpha", slot<&D::model, &Model::lora_alpha>, positive, {}, "", "the low-rank update is scaled by lora_alpha / lora_rank"},
+{"model.train", slot<&D::model, &Model::train>, {}, {"lora", "full"}, "", "what is trained: a low-rank update or all weights"},
+
+{"model.analytic.weights", slot<&D::model, &Model::analytic, &Analytic::weights>, positive, {}, "", "weights of the M Gaussians, normalised to sum 1", Form::plain, 1},
+{"model.analytic.means", slot<&D::model, &Model::analytic, &Analytic::means>, any_number, {}, "", "means, M lists of d numbers", Form::plain, 1},
+{"model.analytic.stds", slot<&D::model, &Model::analytic, &Analytic::stds>, positive, {}, "", "standard deviations of the M isotropic Gaussians", Form::plain, 1},
+{"model.analytic.policy", slot<&D::model, &Model::analytic, &Analytic::policy>, {}, {"affine", "mlp"}, "", "trained residual on the score"},
+{"model.analytic.hidden", slot<&D::model, &Model::analytic, &Analytic::hidden>, at_least_one, {}, "", "width of the mlp residual"},
+
+{"schedule.kind", slot<&D::schedule, &ScheduleOptions::kind>, {}, {"from_model", "linear", "scaled_linear", "cosine"}, "", "noise schedule; from_model: the one in the model directory, for analytic models linear from 1e-4 to 0.02"},
+{"schedule.beta_start", slot<&D::schedule, &ScheduleOptions::beta_start>, between_zero_and_one, {}, "", "first beta (linear, scaled_linear)"},
+{"schedule.beta_end", slot<&D::schedule, &ScheduleOptions::beta_end>, between_zero_and_one, {}, "", "last beta (linear, scaled_linear)"},
+{"schedule.num_train_timesteps", slot<&D::schedule, &ScheduleOptions::num_train_timesteps>, {2, 1e6}, {}, "", "noise levels of the schedule"},
+
+{"sample.solver", slot<&D::sample, &Sample::solver>, {}, solvers, "", "discretisation of the backward process"},
+{"sample.grid", slot<&D::sample, &Sample::grid>, {}, {"leading", "trailing", "linspace", "uniform", "quadratic", "log_snr", "karras", "stratified"}, "", "noise times of the steps"},
+{"sample.num_steps", slot<&D::sample, &Sample::num_steps>, {1, 1e6}, {}, "steps", "network evaluations a sample (heun_sde: twice that)"},
+{"sample.eta", slot<&D::sample, &Sample::eta>, unit_interval, {}, "", "stochasticity: 1 is the reverse SDE of the paper, 0 the probability-flow ODE"},
+{"sample.guidance_scale", slot<&D::sample, &Sample::guidance_scale>, not_negative, {}, "", "classifier-free guidance; 1: none"},
+{"sample.samples_per_epoch", slot<&D::sample, &Sample::samples_per_epoch>, at_least_one, {}, "samples", "drawn an epoch, all ranks together"},
+{"sample.micro_batch_size", slot<&D::sample, &Sample::micro_batch_size>, at_least_one, {}, "samples", "in one network call on one rank; divides what a rank holds"},
+
+{"prompts.file", slot<&D::prompts, &Prompts::file>, {}, {}, "", "text file, one prompt a line", Form::path},
+{"prompts.list", slot<&D::prompts, &Prompts::list>, {}, {}, "", "the prompts themselves"},
+{"prompts.classes", slot<&D::prompts, &Prompts::classes>, count, {}, "", "class labels of a class-conditional model; empty: all it knows"},
+{"prompts.cycle", slot<&D::prompts, &Prompts::cycle>, {}, {"random", "round_robin"}, "", "how samples get their prompts"},
+
+{"reward.kind", slot<&D::reward, &RewardKeys::kind>, {}, {"classifier", "jpeg_compressibility", "jpeg_incompressibility", "linear", "quadratic"}, "", "the reward RM of a final sample, or a list for a weighted sum", Form::one_or_many, 1},
+{"reward.weights", slot<&D::reward, &RewardKeys::weights>, any_number, {}, "", "one a kind; empty: all 1"},
+{"reward.path", slot<&D::reward, &RewardKeys::path>, {}, {}, "", "directory of the reward's network (classifier)", Form::path},
+{"reward.vector", slot<&D::reward, &RewardKeys::vector>, any_number, {}, "", "linear: RM = vector . x"},
+{"reward.strength", slot<&D::reward, &RewardKeys::strength>, any_number, {}, "", "quadratic: RM = -strength/2 |x - center|^2"},
+{"reward.center", slot<&D::reward, &RewardKeys::center>, any_number, {}, "", "quadratic: the point of highest reward"},
+
+{"algorithm.name", slot<&D::algorithm, &Algorithm::name>, {}, {"ctrl", "ddpo"}, "", "ctrl: score as action, in continuous time; ddpo: policy gradient on the chain of steps"},
+{"algorithm.action", slot<&D::algorithm, &Algorithm::action>, {}, {"score", "transition"}, "", "what the Gaussian policy draws: the score (eq. 13), or the sampler's own next state"},
+{"algorithm.exploration", slot<&D::algorithm, &Algorithm::exploration>, not_negative, {}, "", "action = score: its standard deviation s_a = constant * sigma(tau)^power; a number is {constant = number, power = 0}"},
+{"algorithm.advantage", slot<&D::algorithm, &Algorithm::advantage>, {}, {"finite_difference", "gradient", "increment"}, "", "how g^2 a . grad V is got: two evaluations of V (paper), one backward pass, or the change of V over a step (released code)"},
+{"algorithm.update", slot<&D::algorithm, &Algorithm::update>, {}, {"clipped", "policy_gradient", "pathwise"}, "", "eq. 27, eq. 23, or eq. 23 with its exact mean over actions"},
+{"algorithm.baseline", slot<&D::algorithm, &Algorithm::baseline>, {}, {"none", "centred", "antithetic"}, "", "what is subtracted from the advantage rate; antithetic is a central difference"},
+{"algorithm.fd_scale", slot<&D::algorithm, &Algorithm::fd_scale>, positive, {}, "", "step of the finite difference, in units of g^2 |a|"},
+{"algorithm.kl_weight", slot<&D::algorithm, &Algorithm::kl_weight>, not_negative, {}, "reward per nat", "lambda, the paper's beta: price of leaving the pretrained model"},
+{"algorithm.policy_kl_limit", slot<&D::algorithm, &Algorithm::policy_kl_limit>, not_negative, {}, "nats", "inner updates of an epoch stop above this KL of new and old policy; 0: no limit"},
+
+{"train.minibatch_size", slot<&D::train, &Train::minibatch_size>, at_least_one, {}, "samples", "an optimiser update, all ranks together"},
+{"train.micro_batch_size", slot<&D::train, &Train::micro_batch_size>, at_least_one, {}, "samples", "of one forward and backward pass on one rank, each with all its trained times; divides what a rank holds"},
+{"train.learning_rate", slot<&D::train, &Train::learning_rate>, positive, {}, "", "of AdamW"},
+{"train.lr_schedule", slot<&D::train, &Train::lr_schedule>, {}, {"constant", "cosine"}, "", "cosine falls to 0 at the last epoch"},
+{"train.warmup_steps", slot<&D::train, &Train::warmup_steps>, count, {}, "updates", "of linear warm-up"},
+{"train.adam_beta1", slot<&D::train, &Train::adam_beta1>, below_one, {}, "", "decay of the first moment"},
+{"train.adam_beta2", slot<&D::train, &Train::adam_beta2>, below_one, {}, "", "decay of the second moment"},
+{"train.adam_weight_decay", slot<&D::train, &Train::adam_weight_decay>, not_negative, {}, "", "decoupled weight decay"},
+{"train.adam_epsilon", slot<&D::train, &Train::adam_epsilon>, positive, {}, "", "added to the root of the second moment"},
+{"train.max_grad_norm", slot<&D::train, &Train::max_grad_norm>, not_negative, {}, "", "gradients are scaled down to this norm; 0: never"},
+{"train.num_inner_epochs", slot<&D::train, &Train::num_inner_epochs>, at_least_one, {}, "", "passes over the samples of an epoch"},
+{"train.num_times", slot<&D::train, &Train::num_times>, {0, 1e6}, {}, "", "trained times of a sample, K of its num_steps; 0: timestep_fraction decides"},
+{"train.timestep_fraction", slot<&D::train, &Train::timestep_fraction>, share, {}, "", "trained times as a share of num_steps"},
+{"train.clip_range", slot<&D::train, &Train::clip_range>, between_zero_and_one, {}, "", "clip of the true likelihood ratio, scaled by 1/d in log space"},
+{"train.clip_range_mean", slot<&D::train, &Train::clip_range_mean>, below_one, {}, "", "clip of the ratio of densities averaged over dimensions (DDPO, TRL); 0: clip_range holds"},
+{"train.adv_clip_max", slot<&D::train, &Train::adv_clip_max>, not_negative, {}, "", "advantages are clipped to +- this; 0: never"},
+{"train.ema_decay", slot<&D::train, &Train::ema_decay>, below_one, {}, "", "of the moving average of the policy's weights; 0: none"},
+
+{"value.predictor", slot<&D::value, &Value::predictor>, {}, {"x0hat", "x"}, "", "input of the frozen reward branch of V (eq. 20)"},
+{"value.corrector", slot<&D::value, &Value::corrector>, {}, {"x", "x0hat"}, "", "input of the trained branch"},
+{"value.c_out", slot<&D::value, &Value::c_out>, {}, {"sin", "one_minus_cos", "linear"}, "", "weight of the trained branch; that of the frozen one is cos(pi tau/2), with linear 1 - tau"},
+{"value.learning_rate", slot<&D::value, &Value::learning_rate>, positive, {}, "", "of the value's AdamW"},
+{"value.batch_size", slot<&D::value, &Value::batch_size>, at_least_one, {}, "(sample, time) pairs", "an optimiser update, all ranks together"},
+{"value.steps_per_epoch", slot<&D::value, &Value::steps_per_epoch>, count, {}, "updates", "of the value an epoch"},
+{"value.pretrain_epochs", slot<&D::value, &Value::pretrain_epochs>, count, {}, "epochs", "of sampling from the unchanged policy on which the value is fitted first"},
+{"value.include_kl", slot<&D::value, &Value::include_kl>, {}, {}, "", "the target has the running cost (eq. 18); the released code leaves it out"},
+{"value.frozen_fraction", slot<&D::value, &Value::frozen_fraction>, unit_interval, {}, "", "of the layers of a trained branch that starts as a copy of the reward's network"},
+{"value.hidden", slot<&D::value, &Value::hidden>, at_least_one, {}, "", "width of the trained branch of small models"},
+
+{"per_prompt_stat_tracking.buffer_size", slot<&D::per_prompt_stat_tracking, &Statistics::buffer_size>, count, {}, "rewards", "remembered a prompt to standardise rewards; 0: statistics of the batch"},
+{"per_prompt_stat_tracking.min_count", slot<&D::per_prompt_stat_tracking, &Statistics::min_count>, at_least_one, {}, "rewards", "a prompt needs before its own statistics are used"},
+
+{"evaluate.steps", slot<&D::evaluate, &Evaluate::steps>, {1, 1e6}, {}, "steps", "step counts that are compared", Form::plain, 1},
+{"evaluate.solvers", slot<&D::evaluate, &Evaluate::solvers>, {}, solvers, "", "solvers that are compared; empty: the one of training"},
+{"evaluate.num_samples", slot<&D::evaluate, &Evaluate::num_samples>, at_least_one, {}, "samples", "for each pair of solver and step count"},
+{"evaluate.seed", slot<&D::evaluate, &Evaluate::seed>, seed, {}, "", "noise of the evaluation, the same for every checkpoint"},
+{"evaluate.judge", slot<&D::evaluate, &Evaluate::judge>, {}, {}, "", "directory of a classifier that was never a reward; empty: none", Form::path},
+{"evaluate.reference", slot<&D::evaluate, &Evaluate::reference>, {}, {}, "", "real images for the Frechet distance, in the [data] formats; empty: none", Form::path},
+{"evaluate.base_samples", slot<&D::evaluate, &Evaluate::base_samples>, at_least_one, {}, "samples", "of the unchanged model, for the attainable optimum J*"},
+
+{"store.trajectories", slot<&D::store, &Store::trajectories>, {}, {}, "", "which epochs leave their trajectories: none, all or every:N", Form::trajectories},
+{"store.means", slot<&D::store, &Store::means>, {}, {}, "", "also the mean scores mu and mu_pre of every step"},
+{"store.images_per_epoch", slot<&D::store, &Store::images_per_epoch>, count, {}, "pictures", "of a progress grid; 0: none"},
+{"store.images_freq", slot<&D::store, &Store::images_freq>, count, {}, "epochs", "between progress grids; 0: about eight over the run"},
+{"store.compression", slot<&D::store, &Store::compression>, {0, 9}, {}, "", "gzip level of trajectory files"},
+
+{"data.path", slot<&D::data, &Data::path>, {}, {}, "", "training images of pretrain", Form::path},
+{"data.format", slot<&D::data, &Data::format>, {}, {"csv", "idx", "cifar10"}, "", "csv: pixels and a label a line, .gz or not; idx: MNIST's; cifar10: its binary batches"},
+{"data.height", slot<&D::data, &Data::height>, {1, 4096}, {}, "pixels", "of an image"},
+{"data.width", slot<&D::data, &Data::width>, {1, 4096}, {}, "pixels", "of an image"},
+{"data.channels", slot<&D::data, &Data::channels>, {1, 4}, {}, "", "1 grey, 3 colour"},
+{"data.max_value", slot<&D::data, &Data::max_value>, positive, {}, "", "pixel value that becomes 1; 0 becomes -1"},
+{"data.num_classes", slot<&D::data, &Data::num_classes>, {1, 1e6}, {}, "", "labels are 0 .. num_classes - 1"},
+{"data.test_fraction", slot<&D::data, &Data::test_fraction>, below_one, {}, "", "held out, the same images for every network"},
+{"data.label_noise", slot<&D::data, &Data::label_noise>, unit_interval, {}, "", "share of training labels replaced by another one, at random"},
+
+{"network.kind", slot<&D::network, &Network::kind>, {}, {"pixel_unet", "classifier_cnn", "classifier_mlp"}, "", "what pretrain trains"},
+{"network.block_out_channels", slot<&D::network, &Network::block_out_channels>, {1, 65536}, {}, "", "U-Net: channels of each resolution", Form::plain, 1},
+{"network.down_block_types", slot<&D::network, &Network::down_block_types>, {}, {"DownBlock2D", "AttnDownBlock2D"}, "", "U-Net: one a resolution", Form::plain, 1},
+{"network.up_block_types", slot<&D::network, &Network::up_block_types>, {}, {"UpBlock2D", "AttnUpBlock2D"}, "", "U-Net: one a resolution", Form::plain, 1},
+{"network.layers_per_block", slot<&D::network, &Network::layers_per_block>, {1, 100}, {}, "", "U-Net: residual blocks a resolution"},
+{"network.norm_num_groups", slot<&D::network, &Network::norm_num_groups>, at_least_one, {}, "", "U-Net: groups of group normalisation; divides every block_out_channels"},
+{"network.hidden", slot<&D::network, &Network::hidden>, at_least_one, {}, "", "classifiers: width"},
+
+{"pretrain.iterations", slot<&D::pretrain, &Pretrain::iterations>, at_least_one, {}, "updates", "of the optimiser"},
+{"pretrain.batch_size", slot<&D::pretrain, &Pretrain::batch_size>, at_least_one, {}, "images", "an update, all ranks together"},
+{"pretrain.learning_rate", slot<&D::pretrain, &Pretrain::learning_rate>, positive, {}, "", "of AdamW"},
+{"pretrain.weight_decay", slot<&D::pretrain, &Pretrain::weight_decay>, not_negative, {}, "", "decoupled weight decay"},
+{"pretrain.ema_decay", slot<&D::pretrain, &Pretrain::ema_decay>, below_one, {}, "", "of the moving average that is written; 0: none"},
+{"pretrain.label_dropout", slot<&D::pretrain, &Pretrain::label_dropout>, unit_interval, {}, "", "share of null labels, for classifier-free guidance"},
+{"pretrain.label_smoothing", slot<&D::pretrain, &Pretrain::label_smoothing>, below_one, {}, "", "classifiers"},
+{"pretrain.input_noise", slot<&D::pretrain, &Pretrain::input_noise>, not_negative, {}, "", "classifiers: largest standard deviation of noise added to the images"},
+{"pretrain.log_freq", slot<&D::pretrain, &Pretrain::log_freq>, at_least_one, {}, "updates", "between lines of the log and rows of metrics"},
+{"pretrain.out", slot<&D::pretrain, &Pretrain::out>, {}, {}, "", "folder of the trained network; empty: model/ in the run's folder", Form::path},
+      // clang-format on
+  };
+}
+
+const std::map<std::string, std::string> section_lines = {
+    {"run", "identity, length, device and stopping"},
+    {"model", "which network is the policy, and what of it is trained"},
+    {"model.analytic", "a mixture of isotropic Gaussians with exact score, for kind = analytic"},
+    {"schedule", "noise schedule"},
+    {"sample", "solver, grid and size of the sampling of an epoch"},
+    {"prompts", "what the samples are conditioned on"},
+    {"reward", "what fine-tuning maximises"},
+    {"algorithm", "how the reward becomes an update"},
+    {"train", "optimisation of the policy"},
+    {"value", "the value function V"},
+    {"per_prompt_stat_tracking", "standardisation of rewards prompt by prompt (ddpo)"},
+    {"evaluate", "what scoreact evaluate draws and compares"},
+    {"store", "what a run leaves on disk beside its metrics"},
+    {"data", "training images of scoreact pretrain"},
+    {"network", "the network that scoreact pretrain trains"},
+    {"pretrain", "optimisation of scoreact pretrain"},
+};
+
+} // namespace
+
+std::string Range::text() const {
+  const auto plain = [](double value) { return fmt::format("{}", value); };
+  const bool bounded = std::isfinite(high) && high != largest_integer && high != seed.high;
+  if (std::isfinite(low) && bounded)
+    return fmt::format("{}{}, {}{}", low_open ? '(' : '[', plain(low), plain(high), high_open ? ')' : ']');
+  if (std::isfinite(low))
+    return fmt::format("{} {}", low_open ? ">" : ">=", plain(low));
+  return "";
+}
+
+bool Range::contains(double value) const {
+  if (!std::isfinite(value))
+    return false;
+  return (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);
+}
+
+const std::vector<Key>& schema() {
+  static const std::vector<Key> keys = rows();
+  return keys;
+}
+
+const Key* find_key(const std::string& name) {
+  static const std::map<std::string, const Key*> index = [] {
+    std::map<std::string, const Key*> result;
+    for (const Key& key : schema())
+      result.emplace(key.name, &key);
+    return result;
+  }();
+  const auto found = index.find(name);
+  return found == index.end() ? nullptr : found->second;
+}
+
+const std::string& section_help(const std::string& section) { return section_lines.at(section); }
+
+const std::vector<std::vector<std::string>>& alternatives() {
+  static const std::vector<std::vector<std::string>> groups = {
+      {"train.clip_range_mean", "train.clip_range"},
+      {"train.num_times", "train.timestep_fraction"},
+      {"prompts.file", "prompts.list", "prompts.classes"}};
+  return groups;
+}
+
+bool in_force(const Key& key, const Deck& deck) {
+  if (key.name == "train.clip_range")
+    return deck.train.clip_range_mean == 0;
+  if (key.name == "train.clip_range_mean")
+    return deck.train.clip_range_mean > 0;
+  if (key.name == "train.timestep_fraction")
+    return deck.train.num_times == 0;
+  if (key.name == "train.num_times")
+    return deck.train.num_times > 0;
+  if (key.name == "prompts.file")
+    return !deck.prompts.file.empty();
+  if (key.name == "prompts.list")
+    return !deck.prompts.list.empty();
+  if (key.name == "prompts.classes")
+    return !deck.prompts.classes.empty();
+  return true;
+}
+
+} // namespace scoreact::deck
