@@ -55,7 +55,7 @@ def comparison_table(groups: Groups, reward: float | None) -> str:
         "judge (%)",
         "Fréchet",
         "seconds an epoch",
-        "network calls",
+        "network evaluations",
     ]
     if reward is not None:
         columns += [f"samples to {reward:g}", f"seconds to {reward:g}", "reached"]

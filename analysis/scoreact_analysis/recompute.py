@@ -23,6 +23,8 @@ from scoreact_analysis.trajectories import Block, Trajectories
 
 TOLERANCE = 1e-5
 ONE_STAGE = ("ddim", "ddpm", "euler_maruyama")  # next state affine in state and one score, plus noise
+CHI_IS_ETA = ("ddim", "euler_maruyama", "heun_sde")
+CHI_IS_ONE = ("ddpm", "dpmpp_2m_sde")
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 
@@ -116,11 +118,11 @@ class Recomputer:
         return self.file.per_step(name)
 
     def _girsanov(self) -> Floats:
-        """The coefficients of the path KL, held against abar and chi where the solver's chi is its eta."""
+        """The coefficients of the path KL, held against abar and the solver's chi."""
         stored = self._table("girsanov")
-        if not self.file.has("abar") or not self.one_stage:
+        if not self.file.has("abar") or self.file.solver not in CHI_IS_ETA + CHI_IS_ONE:
             return stored
-        chi = 1.0 if self.file.solver == "ddpm" else self.file.eta
+        chi = self.file.eta if self.file.solver in CHI_IS_ETA else 1.0
         abar = self.file.per_step("abar")
         if not math.isfinite(chi) or chi <= 0.0:
             return stored
@@ -190,6 +192,7 @@ def compare_metrics(run: RunFile, found: Statistics, deviations: dict[str, Devia
     if rows.size == 0:
         return
     exact: dict[str, float] = {}
+    rounding = ROUNDING * float(np.abs(found.reward).mean()) if found.reward.size else 0.0
     if found.reward.size > 1:
         spread = float(found.reward.std(ddof=1))
         exact["reward_mean"] = float(found.reward.mean())
@@ -204,7 +207,9 @@ def compare_metrics(run: RunFile, found: Statistics, deviations: dict[str, Devia
         judged = name.startswith("reward") or every_time_counts(run)
         note = "" if judged else "the run estimates it from some of the times"
         entry = deviations.setdefault(f"metrics/{name}", Deviation(f"metrics/{name}", tolerance, judged, note))
-        entry.compare(np.array([stored]), np.array([value]), found.path.name)
+        entry.compare(
+            np.array([stored]), np.array([value]), found.path.name, rounding if name.startswith("reward") else 0.0
+        )
 
 
 def every_time_counts(run: RunFile) -> bool:
@@ -212,8 +217,8 @@ def every_time_counts(run: RunFile) -> bool:
     num_steps = int(run.deck_value("sample.num_steps", 0))
     num_times = int(run.deck_value("train.num_times", 0))
     fraction = float(run.deck_value("train.timestep_fraction", 1.0))
-    has_term = run.deck_value("algorithm.name") == "ctrl" and float(run.deck_value("algorithm.kl_weight", 0.0)) > 0.0
-    return has_term and (num_times >= num_steps if num_times > 0 else fraction >= 1.0)
+    all_times = num_times >= num_steps if num_times > 0 else fraction >= 1.0
+    return run.deck_value("algorithm.name") == "ctrl" and all_times
 
 
 def listing(result: Recomputation) -> str:

@@ -144,7 +144,7 @@ def headline_tiles(run: RunFile, found: Headline) -> list[str]:
         tiles.append(page.tile("Time", numbers.duration(found.wall_time), f"{numbers.duration(per_epoch)} an epoch"))
     if math.isfinite(found.samples):
         calls = (
-            f"{numbers.count(found.network_evaluations)} network calls"
+            f"{numbers.count(found.network_evaluations)} network evaluations"
             if math.isfinite(found.network_evaluations)
             else ""
         )
@@ -270,13 +270,19 @@ def value_study_part(study: ValueStudy) -> str:
     )
 
 
+def value_range(values: Floats) -> str:
+    """The distinct values of a resource, or from where to where if there are many."""
+    distinct = np.unique(values[np.isfinite(values)])
+    if distinct.size <= 3:
+        return ", ".join(f"{value:g}" for value in distinct)
+    return f"{distinct[0]:g} to {distinct[-1]:g}"
+
+
 def provenance(run: RunFile) -> str:
     """Versions, resources and the deck, folded."""
     versions = [[name.replace("_", " "), value] for name, value in run.attributes.items()]
     resources = [
-        [name.replace("_", " "), ", ".join(f"{value:g}" for value in np.unique(values))]
-        for name, values in run.resources.items()
-        if values.size
+        [run.labels[name], value_range(values)] for name, values in run.resources.items() if np.isfinite(values).any()
     ]
     inner = page.folded("Versions and machine", page.table(["", ""], versions + resources, words=True))
     deck = run.deck_text

@@ -145,11 +145,12 @@ class RunFile:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Metric name -> "long name (units)" for axes."""
+        """Name of a metric or resource -> "long name (units)"."""
         with hdf5.opened(self.path, FORMAT) as file:
             found = {}
-            for name in self.metric_names:
-                attrs = file["metrics"][name].attrs
+            nodes = [group[name] for group in (file.get("metrics"), file.get("resources")) if group for name in group]
+            for node in nodes:
+                name, attrs = node.name.rsplit("/", 1)[1], node.attrs
                 long_name = hdf5.text(attrs.get("long_name", "")) or name.replace("_", " ")
                 units = hdf5.text(attrs.get("units", ""))
                 found[name] = f"{long_name} ({units})" if units not in ("", "1") else long_name

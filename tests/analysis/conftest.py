@@ -1,4 +1,4 @@
-"""Synthetic but consistent runs, written with h5py in the layout of docs/analysis.md.
+"""Synthetic but consistent runs, written with h5py in the layout of docs/files.md.
 
 The rollouts are real ones: a Gaussian policy on a Gaussian base model (docs/mathematics.md section 6, G1 and G2), whose
 score, KL and log-probability have closed forms, stepped with Euler-Maruyama in float64 and stored as float32.
@@ -131,13 +131,13 @@ def write_run(
     """A whole run folder: rewards rise from -2 to `level`; metrics of epochs with trajectories are exact."""
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(100 + seed)
-    epoch = np.arange(epochs, dtype=np.float64)
-    progress = 1 - np.exp(-epoch / 3)
+    epoch = np.arange(1.0, epochs + 1)  # counted from 1; 0 is the base model
+    progress = 1 - np.exp(-(epoch - 1) / 3)
     reward = -2 + (level + 2) * progress + 0.03 * rng.standard_normal(epochs)
     metrics: dict[str, np.ndarray] = {
         "epoch": epoch,
-        "samples_total": SAMPLES * (epoch + 1),
-        "network_evaluations": SAMPLES * STEPS * (epoch + 1),
+        "samples_total": SAMPLES * epoch,
+        "network_evaluations": SAMPLES * STEPS * epoch,
         "wall_time": np.cumsum(1.2 + 0.1 * rng.random(epochs)),
         "epoch_time": 1.2 + 0.1 * rng.random(epochs),
         "rollout_time": np.full(epochs, 0.5),
@@ -159,7 +159,7 @@ def write_run(
     if trajectories:
         for e in (0, epochs - 1):
             found = rollout(strength_at(e), seed=seed * 1000 + e)
-            write_trajectories(directory / f"trajectories/epoch_{e:06d}.h5", found)
+            write_trajectories(directory / f"trajectories/epoch_{e + 1:06d}.h5", found)
             rewards = found.arrays["reward"]
             metrics["reward_mean"][e] = rewards.mean()
             metrics["reward_std"][e] = rewards.std(ddof=1)
@@ -184,8 +184,8 @@ def write_run(
         if evaluated:
             write_evaluation(file.create_group("evaluation"), epochs, level, seed)
     if images:
-        for e in sorted({0, epochs // 3, 2 * epochs // 3, epochs - 1}):
-            write_image(directory / f"images/epoch_{e:06d}.png", e / max(1, epochs - 1))
+        for e in sorted({0, epochs // 3, 2 * epochs // 3, epochs}):
+            write_image(directory / f"images/epoch_{e:06d}.png", e / max(1, epochs))
     return directory
 
 

@@ -111,7 +111,7 @@ def test_seeds_of_different_length_are_compared_where_all_have_values(tmp_path: 
     ]
     found = seeds.curve(runs, "epoch", "reward_mean")
     assert found is not None
-    assert found.x.tolist() == [0, 1, 2, 3, 4]
+    assert found.x.tolist() == [1, 2, 3, 4, 5]
 
 
 def test_svg_follows_the_theme_and_loads_nothing(run_dir: Path) -> None:

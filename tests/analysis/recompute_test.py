@@ -16,7 +16,7 @@ JUDGED = {"girsanov", "x", "log_prob", "kl_step", "kl_chain_step"} | {
 
 
 def last_file(run_dir: Path) -> Path:
-    return run_dir / "trajectories/epoch_000007.h5"
+    return run_dir / "trajectories/epoch_000008.h5"
 
 
 def test_a_right_record_passes_in_every_quantity(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +51,7 @@ def test_one_wrong_value_is_found_and_named(run_dir: Path, capsys: pytest.Captur
     failed = [line for line in capsys.readouterr().out.splitlines() if "FAIL" in line]
     assert len(failed) == 1
     assert failed[0].startswith(name)
-    assert "epoch_000007.h5, step 4, sample 3" in failed[0]
+    assert "epoch_000008.h5, step 4, sample 3" in failed[0]
 
 
 def test_a_wrong_state_is_found(run_dir: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_kl_metric_that_the_run_estimates_is_shown_but_not_judged(tmp_path: Pa
 
 def test_without_means_only_rewards_and_states_are_held_against_the_record(run_dir: Path) -> None:
     for epoch in (0, 7):
-        path = run_dir / f"trajectories/epoch_{epoch:06d}.h5"
+        path = run_dir / f"trajectories/epoch_{epoch + 1:06d}.h5"
         path.unlink()
         write_trajectories(path, rollout(strength_at(epoch), 1000 + epoch), means=False)
     result = recompute(run_dir)
@@ -125,3 +125,24 @@ def test_a_run_without_trajectories_exits_66(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"store\.trajectories") as caught:
         recompute(run_dir)
     assert caught.value.code == 66
+
+
+def test_a_two_stage_solver_is_held_to_its_path_kl_only(tmp_path: Path) -> None:
+    # A Heun step is not affine in one score: its chain KL and next state do not follow from mu alone.
+    path = tmp_path / "epoch_000001.h5"
+    write_trajectories(path, rollout(1.0, 5, action_kind="score"))
+    with h5py.File(path, "r+") as file:
+        file.attrs["solver"] = "heun_sde"
+        file["kl_chain_step"][...] = np.nan
+    result = recompute(path)
+    assert result.passed
+    assert set(result.deviations) == {"girsanov", "log_prob", "kl_step"}
+
+
+def test_a_stored_reward_sum_that_nearly_cancels_is_judged_by_the_size_of_rewards(run_dir: Path) -> None:
+    with h5py.File(last_file(run_dir), "r+") as file:
+        rewards = (file["reward"][...] - file["reward"][...].mean()).astype(np.float32)
+        file["reward"][...] = rewards
+    with h5py.File(run_dir / "run.h5", "r+") as file:
+        file["metrics/reward_mean"][7] = 1e-9  # of rewards around 1, stored in float32
+    assert recompute(run_dir).deviations["metrics/reward_mean"].passed

@@ -46,15 +46,15 @@ def test_metrics_of_a_run_still_going_are_brought_to_one_length(run_dir: Path) -
 
 def test_refresh_sees_epochs_written_since(run_dir: Path) -> None:
     run = RunFile(run_dir)
-    assert run.metric("epoch")[-1] == 7
+    assert run.metric("epoch")[-1] == 8
     with h5py.File(run_dir / "run.h5", "r+") as file:
         for dataset in file["metrics"].values():
             dataset.resize((9,))
-        file["metrics/epoch"][8] = 8
+        file["metrics/epoch"][8] = 9
     assert run.epochs == 8
     run.refresh()
     assert run.epochs == 9
-    assert run.metric("epoch")[-1] == 8
+    assert run.metric("epoch")[-1] == 9
 
 
 def test_a_run_without_any_epoch_yet_is_no_error(tmp_path: Path) -> None:

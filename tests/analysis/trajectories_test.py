@@ -1,5 +1,6 @@
 """Trajectories: lazy slices that agree with the file, in blocks of any size."""
 
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 from conftest import DIMENSIONS, SAMPLES, SHAPE, STEPS
 from scoreact_analysis import AnalysisError, Trajectories
+from scoreact_analysis.recompute import recompute
 
 
 @pytest.fixture
 def file(run_dir: Path) -> Path:
-    return run_dir / "trajectories/epoch_000007.h5"
+    return run_dir / "trajectories/epoch_000008.h5"
 
 
 def test_shapes_and_attributes(file: Path) -> None:
@@ -56,3 +58,24 @@ def test_states_and_actions_that_do_not_match_exit_65(file: Path) -> None:
     with pytest.raises(AnalysisError, match=r"should be \[K\+1, B, \.\.\.\]") as caught:
         Trajectories(file)
     assert caught.value.code == 65
+
+
+def test_a_recomputation_holds_a_few_time_slices_in_memory_not_the_file(tmp_path: Path) -> None:
+    steps, samples, shape = 60, 16, (4, 16, 16)
+    path = tmp_path / "epoch_000001.h5"
+    with h5py.File(path, "w") as raw:
+        for name, rows in (("x", steps + 1), ("action", steps), ("mu", steps), ("mu_pre", steps)):
+            data = raw.create_dataset(name, (rows, samples, *shape), np.float32)
+            for row in range(rows):
+                data[row] = 1.0
+        raw["abar"] = np.linspace(0.01, 0.99, steps + 1)
+        raw["kl_step"] = np.zeros((steps, samples))
+        raw.attrs["solver"], raw.attrs["eta"] = "ddim", 1.0
+    slice_bytes = 8 * samples * 4 * 16 * 16  # one array of one time as float64
+    tracemalloc.start()
+    result = recompute(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.passed
+    assert result.deviations["kl_step"].values == steps * samples
+    assert peak < 20 * slice_bytes < path.stat().st_size / 4
