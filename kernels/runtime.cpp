@@ -47,11 +47,13 @@ bool kernels_run_on_device() {
 #endif
 }
 
+std::string kokkos_version() {
+  return std::to_string(KOKKOS_VERSION / 10000) + "." + std::to_string(KOKKOS_VERSION / 100 % 100) + "." +
+         std::to_string(KOKKOS_VERSION % 100);
+}
+
 std::string configuration() {
-  const std::string version = std::to_string(KOKKOS_VERSION / 10000) + "." +
-                              std::to_string(KOKKOS_VERSION / 100 % 100) + "." +
-                              std::to_string(KOKKOS_VERSION % 100);
-  return "Kokkos " + version + ", kernels on " + Kokkos::DefaultExecutionSpace::name() + ", host " +
+  return "Kokkos " + kokkos_version() + ", kernels on " + Kokkos::DefaultExecutionSpace::name() + ", host " +
          Kokkos::DefaultHostExecutionSpace::name() + " with " +
          std::to_string(Kokkos::DefaultHostExecutionSpace::impl_thread_pool_size()) + " thread(s)";
 }

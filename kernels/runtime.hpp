@@ -27,6 +27,9 @@ class Runtime {
 /// True if this build's kernels can run on CUDA tensors in place (Kokkos was built with CUDA).
 bool kernels_run_on_device();
 
+/// "3.4.1"; needs no Runtime.
+std::string kokkos_version();
+
 /// One line for the run file and the banner: Kokkos version, default execution space, host execution space,
 /// threads. Needs a living Runtime for the number of threads.
 std::string configuration();

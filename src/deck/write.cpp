@@ -55,7 +55,7 @@ std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
     const std::string word = text.substr(start, end - start);
     if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width)
       lines.emplace_back();
-    lines.back() += (lines.back().empty() ? "" : " ") + word;
+    lines.back() += fmt::format("{}{}", lines.back().empty() ? "" : " ", word);
     start = end + 1;
   }
   return lines;
@@ -124,11 +124,10 @@ std::string expectation(const Key& key) {
   if (key.form == Form::trajectories || key.form == Form::duration)
     return limit;
   if (plain_string)
-    return limit.empty() ? "a string" : "one of " + limit;
-  const std::string type = (type_name(key) == "integer"         ? "an "
-                            : type_name(key) == "true or false" ? ""
-                                                                : "a ") +
-                           type_name(key);
+    return limit.empty() ? "a string" : fmt::format("one of {}", limit);
+  const std::string name = type_name(key);
+  const char* const article = name == "integer" ? "an " : name == "true or false" ? "" : "a ";
+  const std::string type = fmt::format("{}{}", article, name);
   if (limit.empty())
     return type;
   if (!key.allowed.empty())
@@ -174,7 +173,7 @@ std::string help_deck() {
     for (const std::string& line : deck::wrapped(key.help, 84))
       text += fmt::format("  {:<22} {}\n", "", line);
   }
-  return text + "\n" + deck::translation + "\n";
+  return fmt::format("{}\n{}\n", text, deck::translation);
 }
 
 std::string help_deck_markdown() {
@@ -197,7 +196,7 @@ std::string help_deck_markdown() {
     text += fmt::format("| `{}` | {} | `{}` | {} | {} | {} |\n", key.leaf(), deck::type_name(key),
                         deck::default_text(key), cell(deck::limits(key)), key.unit, cell(key.help));
   }
-  return text + "\n## Coming from another tool\n\n" + deck::translation + "\n";
+  return fmt::format("{}\n## Coming from another tool\n\n{}\n", text, deck::translation);
 }
 
 } // namespace scoreact
