@@ -14,12 +14,9 @@ if ! sources=$(git ls-files '*.cpp' '*.hpp'); then
   exit 77
 fi
 mapfile -t sources <<<"$sources"
-wrong=()
-for source in "${sources[@]}"; do
-  "$program" --dry-run -Werror "$source" 2>/dev/null || wrong+=("$source")
-done
-if ((${#wrong[@]})); then
-  echo "not formatted; cure: $program -i ${wrong[*]}"
+if ! report=$("$program" --dry-run -Werror "${sources[@]}" 2>&1); then
+  wrong=$(sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: error: .*/\1/p' <<<"$report" | sort -u | tr '\n' ' ')
+  if [[ $wrong ]]; then echo "not formatted; cure: $program -i $wrong"; else echo "$report"; fi
   exit 1
 fi
 echo "${#sources[@]} files are formatted"
