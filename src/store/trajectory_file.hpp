@@ -35,7 +35,7 @@ struct TrajectoryBlock {
   const std::int64_t* sample_index = nullptr; ///< [B], global
   std::vector<std::string> prompts;           ///< [B]
 
-  // The same on every rank:
+  // The same on every rank; rank 0's are written:
   std::vector<double> tau;      ///< [K+1]
   std::vector<double> abar;     ///< [K+1]
   std::vector<double> weight;   ///< [K]
@@ -51,9 +51,10 @@ struct TrajectoryBlock {
 };
 
 /// Collective over `comm`; every rank calls, also one without samples. `compression`: gzip level, 0 for none.
-/// Throws on all ranks alike: Error{io} naming the file, Error{internal} if the blocks do not fit together.
-/// No file is left behind then.
-void write_trajectory_file(const std::filesystem::path& path, const TrajectoryBlock& block, MPI_Comm comm,
+/// Returns whether MPI moved all data in truly collective transfers (HDF5 falls back silently). Throws on all
+/// ranks alike: Error{io} naming the file, Error{internal} if the blocks do not fit together. No file is left
+/// behind then, an older one is intact.
+bool write_trajectory_file(const std::filesystem::path& path, const TrajectoryBlock& block, MPI_Comm comm,
                            int compression = 0);
 
 /// Reads such a file, one time at a time, so that files larger than memory can be looked at.

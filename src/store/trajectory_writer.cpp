@@ -1,0 +1,415 @@
+#include <algorithm>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+
+#include "error/error.hpp"
+#include "store/atomic_file.hpp"
+#include "store/hdf5_values.hpp"
+#include "store/trajectory_file.hpp"
+
+namespace scoreact {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr std::int64_t kMostBytesAtOnce = std::int64_t{1}
+                                          << 30; // a transfer of 2 GiB a rank fails in some MPI stacks
+constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
+
+/// A plain duplicate of a communicator, freed when it goes.
+class Communicator {
+ public:
+  explicit Communicator(MPI_Comm original) {
+    SCOREACT_CHECK_MPI(MPI_Comm_dup(original, &comm_));
+    SCOREACT_CHECK_MPI(MPI_Comm_rank(comm_, &rank_));
+    SCOREACT_CHECK_MPI(MPI_Comm_size(comm_, &size_));
+  }
+  ~Communicator() { MPI_Comm_free(&comm_); }
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  MPI_Comm get() const { return comm_; }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  /// Runs `work` on every rank; if it threw on any, throws on all, so that no rank waits in a collective for
+  /// another.
+  template <class Work> void together(const fs::path& file, const Work& work) const {
+    std::exception_ptr mine;
+    int code = 0;
+    try {
+      work();
+    } catch (const Error& error) {
+      mine = std::current_exception();
+      code = static_cast<int>(error.code());
+    } catch (...) {
+      mine = std::current_exception();
+      code = static_cast<int>(ExitCode::internal);
+    }
+    int worst = 0;
+    SCOREACT_CHECK_MPI(MPI_Allreduce(&code, &worst, 1, MPI_INT, MPI_MAX, comm_));
+    if (mine)
+      std::rethrow_exception(mine);
+    SCOREACT_REQUIRE(worst == 0, static_cast<ExitCode>(worst), "{}: another rank could not write it",
+                     file.string());
+  }
+
+ private:
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = 0, size_ = 1;
+};
+
+/// What is the same for all ranks and follows from all their blocks.
+struct Layout {
+  std::int64_t samples = 0;      ///< B of all ranks
+  std::int64_t most_samples = 0; ///< of one rank
+  std::int64_t prompt_bytes = 1; ///< of the longest prompt
+};
+
+Layout agree_on_layout(const Communicator& comm, const fs::path& file, const TrajectoryBlock& block) {
+  const auto require = [&](bool good, const char* what) {
+    SCOREACT_REQUIRE(good, ExitCode::internal, "{}: trajectories of rank {}: {}", file.string(), comm.rank(),
+                     what);
+  };
+  std::vector<std::int64_t> mine{block.steps,
+                                 block.mean != nullptr,
+                                 block.mean_pre != nullptr,
+                                 block.advantage != nullptr,
+                                 block.value != nullptr,
+                                 static_cast<std::int64_t>(block.sample_shape.size())};
+  mine.resize(14, 0);
+  std::copy_n(block.sample_shape.begin(), std::min<std::size_t>(block.sample_shape.size(), 8),
+              mine.begin() + 6);
+  std::vector<std::int64_t> from_first = mine;
+  SCOREACT_CHECK_MPI(MPI_Bcast(from_first.data(), static_cast<int>(mine.size()), MPI_INT64_T, 0, comm.get()));
+  std::int64_t here[3] = {block.first_sample, block.samples, 1};
+  for (const std::string& prompt : block.prompts)
+    here[2] = std::max(here[2], static_cast<std::int64_t>(prompt.size()));
+  std::vector<std::int64_t> all(static_cast<std::size_t>(3 * comm.size()));
+  SCOREACT_CHECK_MPI(MPI_Allgather(here, 3, MPI_INT64_T, all.data(), 3, MPI_INT64_T, comm.get()));
+
+  Layout layout;
+  std::vector<std::pair<std::int64_t, std::int64_t>> parts;
+  for (std::size_t rank = 0; rank < static_cast<std::size_t>(comm.size()); ++rank) {
+    if (all[3 * rank + 1] > 0)
+      parts.emplace_back(all[3 * rank], all[3 * rank + 1]);
+    layout.most_samples = std::max(layout.most_samples, all[3 * rank + 1]);
+    layout.prompt_bytes = std::max(layout.prompt_bytes, all[3 * rank + 2]);
+  }
+  std::sort(parts.begin(), parts.end());
+  bool contiguous = true;
+  for (const auto& [first, count] : parts) {
+    contiguous = contiguous && first == layout.samples;
+    layout.samples += count;
+  }
+  comm.together(file, [&] {
+    require(block.sample_shape.size() <= 8, "samples have more than 8 dimensions");
+    require(mine == from_first, "steps, sample shape or optional arrays differ from rank 0");
+    require(contiguous && layout.samples > 0, "the ranks' samples do not cover 0 .. B-1 once each");
+    const auto is_steps = [&](const std::vector<double>& values, std::size_t more) {
+      return values.size() == static_cast<std::size_t>(block.steps) + more;
+    };
+    require(is_steps(block.tau, 1) && is_steps(block.abar, 1), "tau and abar need K + 1 entries");
+    require(is_steps(block.weight, 0) && is_steps(block.keep, 0) && is_steps(block.push, 0) &&
+                is_steps(block.spread, 0) && is_steps(block.girsanov, 0) && is_steps(block.s_a, 0),
+            "weight, keep, push, spread, girsanov and s_a need K entries");
+    require(block.prompts.size() == static_cast<std::size_t>(block.samples), "one prompt a sample is needed");
+    const bool complete = block.states != nullptr && block.action != nullptr && block.log_prob != nullptr &&
+                          block.kl_step != nullptr && block.kl_chain_step != nullptr &&
+                          block.reward != nullptr && block.sample_index != nullptr;
+    require(block.samples == 0 || complete, "an array is missing");
+  });
+  return layout;
+}
+
+struct Meaning {
+  std::string units, long_name;
+};
+
+/// Writes datasets collectively, each whole or time by time, and notes whether MPI moved them collectively.
+class Writer {
+ public:
+  Writer(const Communicator& comm, hid_t file, fs::path path, const TrajectoryBlock& block,
+         const Layout& layout, int compression)
+      : comm_(comm), file_(file), path_(std::move(path)), block_(block), layout_(layout),
+        compression_(compression),
+        transfer_(check_hdf5(H5Pcreate(H5P_DATASET_XFER), path_, "make properties")) {
+    check_hdf5(H5Pset_dxpl_mpio(transfer_.id(), H5FD_MPIO_COLLECTIVE), path_, "ask for collective transfers");
+  }
+
+  /// [times, B, tail...], or [B, tail...] if times is nothing. `type` is both in memory and in the file: a
+  /// conversion would make the transfer independent.
+  void by_sample(const std::string& name, hid_t type, const void* data, std::optional<std::int64_t> times,
+                 const std::vector<std::int64_t>& tail, const Meaning& meaning) {
+    std::vector<hsize_t> extents;
+    if (times)
+      extents.push_back(static_cast<hsize_t>(*times));
+    extents.push_back(static_cast<hsize_t>(layout_.samples));
+    extents.insert(extents.end(), tail.begin(), tail.end());
+    std::vector<std::string> dimensions{"sample"};
+    if (times)
+      dimensions.insert(dimensions.begin(), *times == block_.steps ? "step" : "time");
+    const char* const image[] = {"channel", "height", "width"};
+    for (std::size_t n = 0; n < tail.size(); ++n) {
+      dimensions.push_back(tail.size() == 3   ? image[n]
+                           : tail.size() == 1 ? "coordinate"
+                                              : fmt::format("axis_{}", n));
+    }
+    const std::int64_t element =
+        static_cast<std::int64_t>(H5Tget_size(type)) *
+        std::accumulate(tail.begin(), tail.end(), std::int64_t{1}, std::multiplies<>());
+    const Hdf5Dataset dataset = create(name, type, extents, times.has_value(), element, dimensions, meaning);
+
+    const std::int64_t rows = times.value_or(1);
+    const std::int64_t stride = block_.samples * element; // bytes of one time in memory
+    if (rows * layout_.most_samples * element <= kMostBytesAtOnce) {
+      transfer(dataset, name, type, extents, times.has_value(), 0, rows, 0, block_.samples, data);
+      return;
+    }
+    const std::int64_t piece = std::max<std::int64_t>(1, kMostBytesAtOnce / element);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t first = 0; first < layout_.most_samples; first += piece) {
+        const std::int64_t count = std::clamp<std::int64_t>(block_.samples - first, 0, piece);
+        const char* const from = static_cast<const char*>(data) + row * stride + first * element;
+        transfer(dataset, name, type, extents, times.has_value(), row, 1, first, count,
+                 count > 0 ? from : nullptr);
+      }
+    }
+  }
+
+  /// The same on all ranks: rank 0 writes it, the others take part with nothing.
+  void by_time(const std::string& name, const std::vector<double>& values, const Meaning& meaning) {
+    const std::vector<hsize_t> extents{static_cast<hsize_t>(values.size())};
+    const bool at_steps = values.size() == static_cast<std::size_t>(block_.steps);
+    const Hdf5Dataset dataset =
+        create(name, H5T_NATIVE_DOUBLE, extents, false, kChunkBytes, {at_steps ? "step" : "time"}, meaning);
+    const bool mine = comm_.rank() == 0;
+    write(dataset, name, H5T_NATIVE_DOUBLE, {0}, {mine ? extents[0] : 0}, values.data());
+  }
+
+  bool collective() const { return collective_; }
+
+ private:
+  Hdf5Dataset create(const std::string& name, hid_t type, const std::vector<hsize_t>& extents, bool has_time,
+                     std::int64_t element, const std::vector<std::string>& dimensions,
+                     const Meaning& meaning) {
+    Hdf5Dataset dataset;
+    comm_.together(path_, [&] {
+      const Hdf5Space space(
+          check_hdf5(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), path_,
+                     "make a data space"));
+      const Hdf5Properties creation = timeless_dataset(path_);
+      check_hdf5(H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER), path_, "switch filling off");
+      // small per-sample numbers stay contiguous; states in chunks of one time x some samples
+      const bool large = extents.size() > 2;
+      if (large || (compression_ > 0 && has_time)) {
+        std::vector<hsize_t> chunk = extents;
+        chunk[0] = 1;
+        chunk[1] =
+            std::min(extents[1], static_cast<hsize_t>(std::max<std::int64_t>(1, kChunkBytes / element)));
+        check_hdf5(H5Pset_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data()), path_,
+                   "set chunks");
+        if (compression_ > 0) {
+          check_hdf5(H5Pset_shuffle(creation.id()), path_, "set the shuffle filter");
+          check_hdf5(H5Pset_deflate(creation.id(), static_cast<unsigned>(compression_)), path_,
+                     "set the gzip filter");
+        }
+      }
+      dataset = Hdf5Dataset(check_hdf5(
+          H5Dcreate2(file_, name.c_str(), type, space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), path_,
+          "make '" + name + "'"));
+      const Hdf5Values attributes(dataset.id(), path_);
+      attributes.write_attribute("units", meaning.units);
+      attributes.write_attribute("long_name", meaning.long_name);
+      attributes.write_dimensions(dimensions);
+    });
+    return dataset;
+  }
+
+  void transfer(const Hdf5Dataset& dataset, const std::string& name, hid_t type,
+                const std::vector<hsize_t>& extents, bool has_time, std::int64_t row, std::int64_t rows,
+                std::int64_t first, std::int64_t count, const void* data) {
+    std::vector<hsize_t> start(extents.size(), 0), size = extents;
+    const std::size_t sample = has_time ? 1 : 0;
+    if (has_time) {
+      start[0] = static_cast<hsize_t>(row);
+      size[0] = static_cast<hsize_t>(rows);
+    }
+    start[sample] = static_cast<hsize_t>(block_.first_sample + first);
+    size[sample] = static_cast<hsize_t>(count);
+    write(dataset, name, type, start, size, data);
+  }
+
+  void write(const Hdf5Dataset& dataset, const std::string& name, hid_t type,
+             const std::vector<hsize_t>& start, const std::vector<hsize_t>& size, const void* data) {
+    comm_.together(path_, [&] {
+      const bool nothing = std::find(size.begin(), size.end(), hsize_t{0}) != size.end();
+      const Hdf5Space in_file(check_hdf5(H5Dget_space(dataset.id()), path_, "read a data space"));
+      const std::vector<hsize_t> one(size.size(), 1);
+      const Hdf5Space in_memory(
+          check_hdf5(H5Screate_simple(static_cast<int>(size.size()), (nothing ? one : size).data(), nullptr),
+                     path_, "make a data space"));
+      if (nothing) {
+        check_hdf5(H5Sselect_none(in_file.id()), path_, "select nothing");
+        check_hdf5(H5Sselect_none(in_memory.id()), path_, "select nothing");
+      } else {
+        check_hdf5(
+            H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr),
+            path_, "select this rank's part");
+      }
+      const double placeholder = 0; // HDF5 wants an address also for nothing
+      check_hdf5(H5Dwrite(dataset.id(), type, in_memory.id(), in_file.id(), transfer_.id(),
+                          nothing ? &placeholder : data),
+                 path_, "write '" + name + "'");
+      std::uint32_t here = 0, anywhere = 0;
+      check_hdf5(H5Pget_mpio_no_collective_cause(transfer_.id(), &here, &anywhere), path_,
+                 "ask how it was written");
+      collective_ = collective_ && anywhere == H5D_MPIO_COLLECTIVE;
+    });
+  }
+
+  const Communicator& comm_;
+  hid_t file_;
+  fs::path path_;
+  const TrajectoryBlock& block_;
+  const Layout& layout_;
+  int compression_;
+  Hdf5Properties transfer_;
+  bool collective_ = true;
+};
+
+/// The attributes of rank 0, on every rank: HDF5 wants the same arguments everywhere.
+Attributes common_attributes(const Communicator& comm, const TrajectoryBlock& block) {
+  json packed = json::object();
+  const auto pack = [&](const std::string& name, const AttributeValue& value) {
+    std::visit([&](const auto& plain) { packed[name] = plain; }, value);
+  };
+  for (const auto& [name, value] : block.attributes)
+    pack(name, value);
+  pack("format", std::string("scoreact-trajectories"));
+  pack("format_version", std::int64_t{1});
+  pack("solver", block.solver);
+  pack("eta", block.eta);
+  pack("lambda", block.lambda);
+  std::string text = comm.rank() == 0 ? packed.dump() : "";
+  std::int64_t length = static_cast<std::int64_t>(text.size());
+  SCOREACT_CHECK_MPI(MPI_Bcast(&length, 1, MPI_INT64_T, 0, comm.get()));
+  text.resize(static_cast<std::size_t>(length));
+  SCOREACT_CHECK_MPI(MPI_Bcast(text.data(), static_cast<int>(length), MPI_CHAR, 0, comm.get()));
+  Attributes result;
+  for (const auto& [name, value] : json::parse(text).items()) {
+    if (value.is_string())
+      result[name] = value.get<std::string>();
+    else if (value.is_number_integer())
+      result[name] = value.get<std::int64_t>();
+    else
+      result[name] = value.get<double>();
+  }
+  return result;
+}
+
+bool write_content(const Communicator& comm, hid_t file, const fs::path& path, const TrajectoryBlock& block,
+                   const Layout& layout, int compression) {
+  const Attributes attributes = common_attributes(comm, block);
+  std::vector<double> exploration = block.s_a;
+  SCOREACT_CHECK_MPI(
+      MPI_Bcast(exploration.data(), static_cast<int>(exploration.size()), MPI_DOUBLE, 0, comm.get()));
+  comm.together(path, [&] {
+    const Hdf5Values root(file, path);
+    for (const auto& [name, value] : attributes)
+      root.write_attribute(name, value);
+    root.write_attribute("s_a", exploration);
+  });
+
+  Writer writer(comm, file, path, block, layout, compression);
+  writer.by_time("tau", block.tau, {"1", "time of the states, from 0 (noise) to 1 (data)"});
+  writer.by_time("abar", block.abar, {"1", "cumulative signal power at the states"});
+  writer.by_time("weight", block.weight, {"1", "integration weight of the step"});
+  writer.by_time("keep", block.keep, {"1", "x[k+1] = keep x[k] + push action + spread noise"});
+  writer.by_time("push", block.push, {"1", "factor of the action in the step"});
+  writer.by_time("spread", block.spread, {"1", "factor of the noise in the step"});
+  writer.by_time("girsanov", block.girsanov, {"nat", "kl_step = girsanov |mu - mu_pre|^2"});
+  writer.by_time("s_a", block.s_a, {"score", "standard deviation of the action"});
+
+  const std::int64_t steps = block.steps;
+  const auto& shape = block.sample_shape;
+  writer.by_sample("x", H5T_NATIVE_FLOAT, block.states, steps + 1, shape, {"1", "states from noise to data"});
+  writer.by_sample("action", H5T_NATIVE_FLOAT, block.action, steps, shape, {"score", "action"});
+  if (block.mean != nullptr) {
+    writer.by_sample("mu", H5T_NATIVE_FLOAT, block.mean, steps, shape, {"score", "score of the policy"});
+  }
+  if (block.mean_pre != nullptr) {
+    writer.by_sample("mu_pre", H5T_NATIVE_FLOAT, block.mean_pre, steps, shape,
+                     {"score", "score of the pretrained model"});
+  }
+  const auto narrowed = [&](const double* values) {
+    const std::int64_t count = values == nullptr ? 0 : steps * block.samples;
+    return std::vector<float>(values, values + count);
+  };
+  writer.by_sample("log_prob", H5T_NATIVE_DOUBLE, block.log_prob, steps, {},
+                   {"nat", "log density of the action, summed over the elements of the sample"});
+  writer.by_sample("kl_step", H5T_NATIVE_FLOAT, narrowed(block.kl_step).data(), steps, {},
+                   {"nat", "path KL of the step, Girsanov"});
+  writer.by_sample("kl_chain_step", H5T_NATIVE_FLOAT, narrowed(block.kl_chain_step).data(), steps, {},
+                   {"nat", "exact KL of the step of the chain"});
+  if (block.advantage != nullptr) {
+    writer.by_sample("advantage", H5T_NATIVE_FLOAT, block.advantage, steps, {}, {"reward", "advantage"});
+  }
+  if (block.value != nullptr) {
+    writer.by_sample("value", H5T_NATIVE_FLOAT, block.value, steps, {}, {"reward", "value of the state"});
+  }
+  writer.by_sample("reward", H5T_NATIVE_FLOAT, block.reward, std::nullopt, {},
+                   {"reward", "reward of the final state"});
+  writer.by_sample("sample_index", H5T_NATIVE_INT64, block.sample_index, std::nullopt, {},
+                   {"1", "index of the sample among those of all ranks"});
+  const auto width = static_cast<std::size_t>(layout.prompt_bytes);
+  std::string prompts(block.prompts.size() * width, '\0');
+  for (std::size_t n = 0; n < block.prompts.size(); ++n)
+    block.prompts[n].copy(prompts.data() + n * width, width);
+  const Hdf5Type text = utf8_type(width); // of fixed size: parallel HDF5 cannot write variable strings
+  writer.by_sample("prompt", text.id(), prompts.data(), std::nullopt, {},
+                   {"1", "prompt or class of the sample"});
+  return writer.collective();
+}
+
+} // namespace
+
+bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, MPI_Comm original,
+                           int compression) {
+  silence_hdf5();
+  const Communicator comm(original);
+  const Layout layout = agree_on_layout(comm, path, block);
+  fs::path temporary = path;
+  temporary += ".tmp";
+  bool collective = false;
+  try {
+    Hdf5File file;
+    comm.together(path, [&] {
+      const Hdf5Properties access(check_hdf5(H5Pcreate(H5P_FILE_ACCESS), path, "make properties"));
+      check_hdf5(H5Pset_fapl_mpio(access.id(), comm.get(), MPI_INFO_NULL), path, "set up parallel access");
+      file = Hdf5File(check_hdf5(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path,
+                                 "create it"));
+    });
+    collective = write_content(comm, file.id(), path, block, layout, compression);
+    comm.together(path,
+                  [&] { check_hdf5(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), path, "bring it to the disk"); });
+    comm.together(path, [&] { check_hdf5(file.close(), path, "complete it"); });
+    comm.together(path, [&] {
+      if (comm.rank() != 0)
+        return;
+      sync_file(temporary);
+      rename_durably(temporary, path);
+    });
+  } catch (...) {
+    std::error_code ignored; // the first error is the one to report
+    if (comm.rank() == 0)
+      fs::remove(temporary, ignored);
+    throw;
+  }
+  return collective;
+}
+
+} // namespace scoreact
