@@ -1,0 +1,34 @@
+#include "models/json_file.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+namespace scoreact {
+
+nlohmann::json read_json(const std::string& path) {
+  std::ifstream file(path);
+  SCOREACT_REQUIRE(file.good(), ExitCode::missing_input, "{}: cannot open this file", path);
+  try {
+    nlohmann::json json = nlohmann::json::parse(file);
+    SCOREACT_REQUIRE(json.is_object(), ExitCode::data, "{}: expected a JSON object, found {}", path,
+                     json.type_name());
+    return json;
+  } catch (const nlohmann::json::exception& error) {
+    SCOREACT_FAIL(ExitCode::data, "{}: not valid JSON: {}", path, error.what());
+  }
+}
+
+void write_json(const std::string& path, const nlohmann::json& json) {
+  const std::string temporary = path + ".part";
+  {
+    std::ofstream file(temporary);
+    file << json.dump(2) << '\n';
+    file.close();
+    SCOREACT_REQUIRE(file.good(), ExitCode::io, "{}: cannot write this file", path);
+  }
+  std::error_code failure;
+  std::filesystem::rename(temporary, path, failure);
+  SCOREACT_REQUIRE(!failure, ExitCode::io, "{}: cannot write this file: {}", path, failure.message());
+}
+
+} // namespace scoreact

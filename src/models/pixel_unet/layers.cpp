@@ -1,0 +1,62 @@
+#include "models/pixel_unet/layers.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace scoreact::unet {
+namespace {
+
+/// PyTorch's default for Conv2d and Linear: kaiming_uniform(a = sqrt 5) for weights, U(+-1/sqrt(fan in)) for
+/// biases. The bound is computed as torch.nn.init does it, step by step in double precision.
+void draw(at::Tensor& weight, at::Tensor& bias, Initial& initial) {
+  if (!initial) {
+    return;
+  }
+  const double fan_in = static_cast<double>(weight.numel() / weight.size(0));
+  const double weight_bound = std::sqrt(3.0) * (std::sqrt(2.0 / (1.0 + 5.0)) / std::sqrt(fan_in));
+  const double bias_bound = 1.0 / std::sqrt(fan_in);
+  torch::NoGradGuard no_grad;
+  weight.uniform_(-weight_bound, weight_bound, *initial);
+  bias.uniform_(-bias_bound, bias_bound, *initial);
+}
+
+} // namespace
+
+Conv2d::Conv2d(long in, long out, long kernel, long stride, long padding, Initial& initial)
+    : weight_(register_parameter("weight", torch::empty({out, in, kernel, kernel}))),
+      bias_(register_parameter("bias", torch::empty({out}))), stride_(stride), padding_(padding) {
+  draw(weight_, bias_, initial);
+}
+
+at::Tensor Conv2d::forward(const at::Tensor& x) {
+  return at::conv2d(x, weight_, bias_, {stride_, stride_}, {padding_, padding_});
+}
+
+Linear::Linear(long in, long out, Initial& initial)
+    : weight_(register_parameter("weight", torch::empty({out, in}))),
+      bias_(register_parameter("bias", torch::empty({out}))) {
+  draw(weight_, bias_, initial);
+}
+
+at::Tensor Linear::forward(const at::Tensor& x) { return at::linear(x, weight_, bias_); }
+
+GroupNorm::GroupNorm(long groups, long channels, double eps)
+    : weight_(register_parameter("weight", torch::ones({channels}))),
+      bias_(register_parameter("bias", torch::zeros({channels}))), groups_(groups), eps_(eps) {}
+
+at::Tensor GroupNorm::forward(const at::Tensor& x) {
+  return at::group_norm(x, groups_, weight_, bias_, eps_);
+}
+
+Embedding::Embedding(long count, long width, Initial& initial)
+    : weight_(register_parameter("weight", torch::empty({count, width}))) {
+  if (initial) {
+    torch::NoGradGuard no_grad;
+    weight_.normal_(0, 1, *initial);
+  }
+}
+
+at::Tensor Embedding::forward(const at::Tensor& indices) { return at::embedding(weight_, indices); }
+
+} // namespace scoreact::unet

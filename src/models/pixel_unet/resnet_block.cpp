@@ -1,0 +1,34 @@
+#include "models/pixel_unet/resnet_block.hpp"
+
+#include <torch/torch.h>
+
+namespace scoreact::unet {
+
+ResnetBlock::ResnetBlock(long in, long out, const UnetConfig& config, double output_scale, Initial& initial)
+    : scale_shift_(config.scale_shift), output_scale_(output_scale) {
+  norm1_ = register_module("norm1", std::make_shared<GroupNorm>(config.groups(), in, config.norm_eps));
+  conv1_ = register_module("conv1", std::make_shared<Conv2d>(in, out, 3, 1, 1, initial));
+  time_emb_proj_ = register_module(
+      "time_emb_proj", std::make_shared<Linear>(config.time_width(), scale_shift_ ? 2 * out : out, initial));
+  norm2_ = register_module("norm2", std::make_shared<GroupNorm>(config.groups(), out, config.norm_eps));
+  conv2_ = register_module("conv2", std::make_shared<Conv2d>(out, out, 3, 1, 1, initial));
+  if (in != out) {
+    conv_shortcut_ = register_module("conv_shortcut", std::make_shared<Conv2d>(in, out, 1, 1, 0, initial));
+  }
+}
+
+at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& time) {
+  at::Tensor hidden = conv1_->forward(at::silu(norm1_->forward(x)));
+  const at::Tensor embedded = time_emb_proj_->forward(time).unsqueeze(-1).unsqueeze(-1);
+  if (scale_shift_) {
+    const auto halves = embedded.chunk(2, 1);
+    hidden = norm2_->forward(hidden) * (1 + halves[0]) + halves[1];
+  } else {
+    hidden = norm2_->forward(hidden + embedded);
+  }
+  hidden = conv2_->forward(at::silu(hidden));
+  const at::Tensor sum = (conv_shortcut_ ? conv_shortcut_->forward(x) : x) + hidden;
+  return output_scale_ == 1.0 ? sum : sum / output_scale_;
+}
+
+} // namespace scoreact::unet

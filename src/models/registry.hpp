@@ -1,0 +1,15 @@
+#pragma once
+/// From a deck's [model] to a network.
+#include "diffusion/diffusion_options.hpp"
+#include "models/denoiser.hpp"
+#include "models/model_options.hpp"
+
+#include <c10/core/Device.h>
+
+namespace scoreact {
+
+/// The denoiser that [model] and [schedule] name, on `device`. Throws Error{missing_input | data}.
+std::shared_ptr<Denoiser> make_denoiser(const ModelOptions&, const ScheduleOptions&,
+                                        c10::Device device = c10::Device(c10::kCPU));
+
+} // namespace scoreact
