@@ -10,7 +10,7 @@ RowTimes row_times(const Schedule& schedule, const std::vector<std::pair<double,
                    long rows_per_time, const at::Tensor& like) {
   const long times = static_cast<long>(tau_abar.size());
   at::Tensor table = torch::empty({4, times}, torch::kFloat32);
-  const auto value = table.accessor<float, 2>();
+  auto value = table.accessor<float, 2>();
   for (long k = 0; k < times; ++k) {
     const auto [tau, abar] = tau_abar[static_cast<std::size_t>(k)];
     value[0][k] = static_cast<float>(schedule.timestep_of(tau));
