@@ -192,7 +192,7 @@ def write_run(
 def write_evaluation(group: Any, epochs: int, level: float, seed: int) -> None:
     """Three checkpoints at four step counts."""
     epoch = np.array([0, epochs // 2, epochs])
-    steps = np.array([10, 25, 50, 100])
+    steps = np.array([25, 10, 50, 100])
     rng = np.random.default_rng(seed)
     gain = np.array([0.0, 0.6, 1.0])[:, None]
     shape = (3, 4)

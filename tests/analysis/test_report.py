@@ -101,8 +101,8 @@ def test_headline_numbers_are_those_of_the_evaluation(run_dir: Path) -> None:
     evaluation = run.evaluation
     assert evaluation is not None
     assert found.where == "evaluated with euler_maruyama, 10 steps"  # as the deck samples
-    assert found.before == evaluation.table("reward_mean")[0, 0]
-    assert found.after == evaluation.table("reward_mean")[-1, 0]
+    assert found.before == evaluation.table("reward_mean")[0, 1]
+    assert found.after == evaluation.table("reward_mean")[-1, 1]
     assert found.after_error == 0.03
     assert found.judge_before == 0.604
     assert found.kl_chain == 7.0
