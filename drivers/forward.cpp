@@ -4,7 +4,7 @@
 #include "models/pixel_unet/pixel_unet.hpp"
 #include "models/weights.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include <filesystem>

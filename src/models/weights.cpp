@@ -3,6 +3,7 @@
 #include "error/error.hpp"
 #include "store/safetensors.hpp"
 
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include <array>

@@ -2,6 +2,7 @@
 
 #include "error/error.hpp"
 
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include <algorithm>
