@@ -58,6 +58,8 @@ struct Invocation {
   EvaluateRequest evaluate;
   ForwardRequest forward;
 
+  std::string device = "auto"; ///< auto | cpu | cuda, what the user wants (run.device, --device)
+
   // Filled in by main after MPI_Init.
   int threads = 1;    ///< host threads of this rank
   int device_id = -1; ///< CUDA device of this rank; -1: host

@@ -181,10 +181,14 @@ std::string help_deck_markdown() {
                      "that validates decks.\n\n";
   text += fmt::format("{}\n{}\n", deck::introduction, deck::alternatives_sentence());
   std::string section;
-  const auto cell = [](std::string content) {
-    for (std::size_t at = 0; (at = content.find('|', at)) != std::string::npos; at += 2)
-      content.insert(at, "\\");
-    return content;
+  const auto cell = [](const std::string& content) {
+    std::string escaped;
+    for (const char c : content) {
+      if (c == '|')
+        escaped += '\\';
+      escaped += c;
+    }
+    return escaped;
   };
   for (const deck::Key& key : deck::schema()) {
     if (key.section() != section) {
