@@ -2,6 +2,8 @@
 
 #include "error/error.hpp"
 
+#include <algorithm>
+
 namespace scoreact {
 
 Shard make_shard(long total, long micro_batch, int rank, int ranks, const char* key) {
@@ -15,6 +17,19 @@ Shard make_shard(long total, long micro_batch, int rank, int ranks, const char* 
       key, total, micro_batch, micro_batches, ranks);
   const long each = total / ranks;
   return {total, micro_batch, each * rank, each};
+}
+
+Minibatch minibatch_of(const Shard& shard, long of, long index) {
+  const auto leaves_below = [&](long micro_batch) {
+    return (micro_batch - index + of - 1) / of;
+  }; // leaves l with l*of+index < it
+  Minibatch part;
+  part.leaves = leaves_below(shard.total_micro_batches());
+  part.first = std::max(0L, leaves_below(shard.first_micro_batch()));
+  part.count = std::max(0L, leaves_below(shard.first_micro_batch() + shard.micro_batches())) - part.first;
+  part.first_sample = (part.first * of + index) * shard.micro_batch - shard.first;
+  part.stride = of * shard.micro_batch;
+  return part;
 }
 
 long largest_divisor(long count, long limit) {

@@ -17,6 +17,20 @@ struct Shard {
 /// micro-batches.
 Shard make_shard(long total, long micro_batch, int rank, int ranks, const char* key);
 
+/// One of `of` equal minibatches of an epoch: the micro-batches j with j % of == index, wherever they lie.
+/// Leaf l is micro-batch l * of + index, so leaves and their order are the same on any number of ranks; a
+/// rank may hold none.
+struct Minibatch {
+  long leaves = 0; ///< micro-batches of the minibatch, all ranks together
+  long first = 0;  ///< number of this rank's first leaf
+  long count = 0;  ///< leaves of this rank
+  long first_sample = 0, stride = 0;
+  long sample_of(long i) const {
+    return first_sample + i * stride;
+  } ///< local number of the i-th leaf's first sample
+};
+Minibatch minibatch_of(const Shard&, long of, long index);
+
 /// Largest divisor of `count` that is at most `limit` (at least 1).
 long largest_divisor(long count, long limit);
 

@@ -1,0 +1,186 @@
+#include "rl/advantage.hpp"
+
+#include "bridge/bridge.hpp"
+#include "error/error.hpp"
+#include "kernels/advantage_rate.hpp"
+#include "rl/chosen_rows.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace scoreact {
+
+namespace {
+
+at::Tensor broadcast_rows(const at::Tensor& per_row, const at::Tensor& like) {
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(like.dim()), 1);
+  sizes[0] = like.size(0);
+  return per_row.view(sizes);
+}
+
+/// V at displaced states, x0hat re-evaluated there: one policy and one value pass.
+at::Tensor value_at(ScorePolicy& policy, ValueFunction& value, const at::Tensor& x, const ChosenRows& rows) {
+  const at::Tensor mean = policy.mean(x, rows.times, rows.prompt);
+  return value.value({x, tweedie_mean(x, mean, rows.times), rows.times.tau, rows.prompt}).to(at::kDouble);
+}
+
+/// g^2(tau) of each chosen step.
+std::vector<double> g_squared(const Trajectories& batch, const Schedule& schedule) {
+  std::vector<double> g2;
+  for (const long k : batch.times.step)
+    g2.push_back(schedule.g_squared(batch.table.steps[static_cast<std::size_t>(k)].tau));
+  return g2;
+}
+
+/// ( V(x + h g^2 a) - baseline ) / h with the drift of the step inside, per row.
+at::Tensor finite_difference(const Trajectories& batch, const ChosenRows& rows, ScorePolicy& policy,
+                             ValueFunction& value, const AlgorithmOptions& options, long count) {
+  torch::NoGradGuard no_grad;
+  std::vector<double> displacement = g_squared(batch, policy.schedule()), factor;
+  for (std::size_t i = 0; i < displacement.size(); ++i) {
+    displacement[i] *= options.fd_scale;
+    factor.push_back(drift_weight(batch.table.steps[static_cast<std::size_t>(batch.times.step[i])]) /
+                     displacement[i]);
+  }
+  const at::Tensor h = broadcast_rows(per_step_rows(displacement, count, rows.x).to(at::kFloat), rows.x);
+  at::Tensor difference;
+  if (options.baseline == "antithetic") {
+    const at::Tensor offset = h * (rows.action - rows.old_mean);
+    difference = 0.5 * (value_at(policy, value, rows.x + offset, rows) -
+                        value_at(policy, value, rows.x - offset, rows));
+  } else {
+    const at::Tensor from = options.baseline == "centred" ? rows.x + h * rows.old_mean : rows.x;
+    difference =
+        value_at(policy, value, rows.x + h * rows.action, rows) - value_at(policy, value, from, rows);
+  }
+  return difference * per_step_rows(factor, count, rows.x);
+}
+
+/// q dt of the rows of samples [first, first + count).
+at::Tensor rate_of_rows(const Trajectories& batch, const ChosenRows& rows, const at::Tensor& pretrained,
+                        const at::Tensor& value_term, bool is_gradient, const AlgorithmOptions& options,
+                        long count) {
+  std::vector<double> drift, cost;
+  for (const long k : batch.times.step) {
+    const Step& step = batch.table.steps[static_cast<std::size_t>(k)];
+    drift.push_back(drift_weight(step));
+    cost.push_back(options.kl_weight > 0 ? options.kl_weight * step.girsanov : 0.0);
+  }
+  const at::Tensor drift_rows = per_step_rows(drift, count, rows.x),
+                   cost_rows = per_step_rows(cost, count, rows.x);
+  at::Tensor rate = at::empty({rows.x.size(0)}, rows.x.options().dtype(at::kDouble));
+  {
+    bridge::Input<float> a(rows.action), m(rows.old_mean), p(pretrained);
+    bridge::Input<double> d(drift_rows), c(cost_rows), s(rows.action_std);
+    bridge::Output<double> out(rate);
+    const kernels::AdvantageTerms terms{d.span(), c.span(), s.span(), options.baseline != "none"};
+    const auto stream = bridge::stream_of(rows.x);
+    if (is_gradient) {
+      bridge::Input<float> g(value_term);
+      kernels::advantage_rate(stream, a.rows(), m.rows(), p.rows(), g.rows(), terms, out.span());
+    } else {
+      bridge::Input<double> v(value_term);
+      kernels::advantage_rate_from_difference(stream, a.rows(), m.rows(), p.rows(), v.span(), terms,
+                                              out.span());
+    }
+  }
+  return rate;
+}
+
+/// V(t_{k+1}, x_{k+1}) - V(t_k, x_k) minus the running cost of the step; V at the last state is the reward
+/// itself.
+at::Tensor increments(const Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
+                      const AlgorithmOptions& options, const at::Tensor& value_here, long samples_per_call) {
+  Trajectories next = batch; // the same tensors, asked one step later
+  for (long& k : next.times.step)
+    k = std::min(k + 1, batch.steps() - 1);
+  at::Tensor value_next = value_at_rows(next, policy, value, false, samples_per_call).value;
+  for (std::size_t i = 0; i < batch.times.step.size(); ++i)
+    if (batch.times.step[i] + 1 == batch.steps())
+      value_next[static_cast<long>(i)].copy_(batch.reward);
+  at::Tensor increment = value_next - value_here;
+  if (options.kl_weight > 0)
+    increment -= options.kl_weight * batch.kl_step;
+  return increment;
+}
+
+} // namespace
+
+ValueAtRows value_at_rows(const Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
+                          bool with_gradient, long samples_per_call) {
+  const long times = static_cast<long>(batch.times.step.size()), samples = batch.samples();
+  ValueAtRows out;
+  out.value = at::empty({times, samples}, batch.x.options().dtype(at::kDouble));
+  std::vector<std::int64_t> shape = batch.mean.sizes().vec();
+  shape[0] = times;
+  if (with_gradient)
+    out.gradient = at::empty(shape, batch.x.options());
+  const long part = samples_per_call;
+  shape[1] = part;
+  for (long first = 0; first < samples; first += part) {
+    const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
+    at::AutoGradMode grad_mode(with_gradient);
+    at::Tensor x = rows.x;
+    at::Tensor mean = rows.old_mean;
+    if (with_gradient) {
+      x.requires_grad_();
+      mean = policy.mean(x, rows.times, rows.prompt);
+    }
+    const ValueRows at_rows{x, tweedie_mean(x, mean, rows.times), rows.times.tau, rows.prompt};
+    const at::Tensor v = value.value(at_rows);
+    if (with_gradient) {
+      const at::Tensor gradient = torch::autograd::grad({v.sum()}, {x})[0];
+      out.gradient.narrow(1, first, part).copy_(gradient.view(shape));
+    }
+    out.value.narrow(1, first, part).copy_(v.detach().view({times, part}));
+  }
+  return out;
+}
+
+void attach_advantage(Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
+                      const AlgorithmOptions& options, long samples_per_call) {
+  const bool gradient = options.advantage == "gradient";
+  const ValueAtRows here = value_at_rows(batch, policy, value, gradient, samples_per_call);
+  batch.value = here.value;
+  if (options.advantage == "increment") {
+    batch.advantage = increments(batch, policy, value, options, here.value, samples_per_call);
+    return;
+  }
+  const long times = here.value.size(0), samples = batch.samples(), part = samples_per_call;
+  batch.advantage = at::empty_like(here.value);
+  for (long first = 0; first < samples; first += part) {
+    const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
+    const at::Tensor pretrained = rows_of(batch.pretrained_mean, first, part).contiguous();
+    const at::Tensor term = gradient ? rows_of(here.gradient, first, part).contiguous()
+                                     : finite_difference(batch, rows, policy, value, options, part);
+    batch.advantage.narrow(1, first, part)
+        .copy_(rate_of_rows(batch, rows, pretrained, term, gradient, options, part).view({times, part}));
+  }
+}
+
+void standardise(at::Tensor& advantage, const std::string& how, double limit, const Communicator& ranks) {
+  if (how != "none") {
+    const at::Tensor host = advantage.to(at::kCPU).t().contiguous(); // [B, T]: blocks join in sample order
+    const std::vector<double> mine(host.data_ptr<double>(), host.data_ptr<double>() + host.numel());
+    const std::vector<double> all = ranks.gather_in_order(mine);
+    const at::Tensor global =
+        at::from_blob(const_cast<double*>(all.data()),
+                      {static_cast<long>(all.size()) / host.size(1), host.size(1)}, at::kDouble);
+    at::Tensor mean, std;
+    if (how == "per_time") {
+      mean = global.mean(0).unsqueeze(1);
+      std = global.std(0, false).unsqueeze(1);
+    } else {
+      SCOREACT_REQUIRE(how == "global", ExitCode::data,
+                       "algorithm.standardise: expected none, per_time or global, found \"{}\"", how);
+      mean = global.mean();
+      std = global.std(false);
+    }
+    advantage = (advantage - mean.to(advantage.device())) / (std.to(advantage.device()) + 1e-8);
+  }
+  if (limit > 0)
+    advantage.clamp_(-limit, limit);
+}
+
+} // namespace scoreact

@@ -1,0 +1,62 @@
+#pragma once
+/// An algorithm learns from one rollout. Adding one: a file in src/rl/ that defines a class and one line in
+/// registry.cpp.
+#include "rl/policy_update.hpp"
+#include "rl/score_policy.hpp"
+#include "rl/trajectories.hpp"
+#include "rl/value_function.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace scoreact {
+
+/// What one epoch of learning reports; all ranks hold the same numbers.
+struct LearnReport {
+  UpdateReport update;
+  std::vector<double> kl_path, kl_chain; ///< one a sample that was evaluated, nats
+  double value_mse = 0;                  ///< NaN-free: 0 for algorithms without a value function
+  double advantage_std = 0;
+  double value_time = 0, update_time = 0; ///< seconds
+  long network_evaluations = 0;           ///< policy and pretrained network, forward passes, all ranks
+};
+
+/// What every algorithm is built from.
+struct AlgorithmContext {
+  ScorePolicy& policy;
+  std::shared_ptr<Reward> reward;
+  const AlgorithmOptions& algorithm;
+  const TrainOptions& train;
+  const ValueOptions& value;
+  const PromptStatOptions& prompt_stats;
+  LearningRateOptions learning_rate;
+  const Communicator& ranks;
+  std::uint64_t seed = 0;
+  bool deterministic = true;
+  bool all_times_evaluated = false; ///< pretrained means at every step (store.means)
+};
+
+class Algorithm {
+ public:
+  virtual ~Algorithm() = default;
+  /// Updates the policy from a rollout whose reward is set. May attach times, KL terms, value and advantage
+  /// to it. Collective.
+  virtual LearnReport learn(Trajectories& batch) = 0;
+  virtual FlatAdamW& policy_optimizer() = 0;
+  virtual ValueFunction* value_function() { return nullptr; }
+  /// Small state beside the networks, by name (per-prompt reward histories); saved with checkpoints.
+  virtual std::map<std::string, std::vector<double>> state() const { return {}; }
+  virtual void restore(const std::map<std::string, std::vector<double>>&) {}
+};
+
+/// Throws Error{data} listing the known names.
+std::unique_ptr<Algorithm> make_algorithm(const AlgorithmContext&);
+std::vector<std::string> algorithm_names();
+
+/// This rank's per-sample numbers [B] float64 joined with the others', in global sample order.
+std::vector<double> gather_samples(const at::Tensor&, const Communicator&);
+/// Standard deviation of all entries of [T, B] over all ranks.
+double global_std(const at::Tensor&, const Communicator&);
+
+} // namespace scoreact

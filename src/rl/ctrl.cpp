@@ -1,0 +1,68 @@
+#include "rl/ctrl.hpp"
+
+#include "error/error.hpp"
+#include "rl/advantage.hpp"
+#include "rl/chosen_rows.hpp"
+#include "rl/path_kl.hpp"
+#include "rl/value_fit.hpp"
+#include "run/stopwatch.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace scoreact {
+
+Ctrl::Ctrl(const AlgorithmContext& context)
+    : context_(context),
+      value_(context.reward, context.value, context.policy.sample_shape(),
+             context.policy.network().num_prompts(), context.seed, context.ranks, context.deterministic,
+             context.policy.network().named_parameters().front().second.device()),
+      update_(context.policy, context.algorithm, context.train, context.learning_rate, context.ranks,
+              context.deterministic) {}
+
+LearnReport Ctrl::learn(Trajectories& batch) {
+  const AlgorithmOptions& options = context_.algorithm;
+  ScorePolicy& policy = context_.policy;
+  SCOREACT_REQUIRE(
+      options.kl_weight == 0 || batch.table.stochastic(), ExitCode::data,
+      "algorithm.kl_weight: {} with a deterministic sampler (solver {}, eta {}): the path KL is infinite",
+      options.kl_weight, batch.table.solver, batch.table.eta);
+  LearnReport report;
+  Stopwatch clock;
+
+  batch.times = choose_times(batch.table, context_.train.num_times, context_.train.timestep_fraction,
+                             batch.seed, batch.epoch);
+  const long samples_per_call = context_.train.micro_batch_size;
+  attach_pretrained(batch, policy, samples_per_call); // eq. 16
+  const at::Tensor returns =
+      monte_carlo_returns(batch, options.kl_weight, context_.value.include_kl);                   // eq. 18
+  report.value_mse = fit_value(batch, returns, policy, value_, context_.ranks, samples_per_call); // eq. 20
+  UpdateSignal signal;
+  if (options.update == "pathwise") {
+    const ValueAtRows here = value_at_rows(batch, policy, value_, true, samples_per_call);
+    batch.value = here.value;
+    signal.value_gradient = here.gradient;
+    report.advantage_std = 0;
+  } else {
+    attach_advantage(batch, policy, value_, options, samples_per_call); // eq. 5
+    report.advantage_std = global_std(batch.advantage, context_.ranks);
+    signal.advantage = batch.advantage.clone();
+    standardise(signal.advantage, options.standardise, context_.train.adv_clip_max, context_.ranks);
+  }
+  report.value_time = clock.lap();
+
+  report.update = update_(batch, signal); // eq. 23, 27
+  report.update_time = clock.lap();
+
+  report.kl_path = gather_samples(integrate(batch, batch.kl_step), context_.ranks);
+  report.kl_chain = gather_samples(integrate(batch, batch.kl_chain_step), context_.ranks);
+  const long rows = static_cast<long>(batch.times.step.size()) * batch.shard.total;
+  const long extra = options.update == "pathwise" || options.advantage == "gradient" ? 1
+                     : options.advantage == "finite_difference"                      ? 2
+                                                                                     : 0;
+  report.network_evaluations = (1 + extra) * rows + report.update.network_evaluations;
+  return report;
+}
+
+} // namespace scoreact

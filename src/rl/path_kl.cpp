@@ -1,0 +1,99 @@
+#include "rl/path_kl.hpp"
+
+#include "bridge/bridge.hpp"
+#include "kernels/normal_noise.hpp"
+#include "kernels/path_kl.hpp"
+#include "parallel/communicator.hpp"
+#include "rl/chosen_rows.hpp"
+
+#include <torch/torch.h>
+
+namespace scoreact {
+
+namespace {
+
+at::Tensor density(const at::Tensor& mean, const at::Tensor& pretrained, const at::Tensor& factor) {
+  at::Tensor out = at::empty({mean.size(0)}, mean.options().dtype(at::kDouble));
+  {
+    bridge::Input<float> m(mean), p(pretrained);
+    bridge::Input<double> f(factor);
+    bridge::Output<double> o(out);
+    kernels::path_kl_density(bridge::stream_of(mean), m.rows(), p.rows(), f.span(), o.span());
+  }
+  return out;
+}
+
+} // namespace
+
+void attach_pretrained(Trajectories& batch, ScorePolicy& policy, long samples_per_call) {
+  torch::NoGradGuard no_grad;
+  const long times = static_cast<long>(batch.times.step.size()), samples = batch.samples();
+  std::vector<double> girsanov, chain;
+  for (const long k : batch.times.step) {
+    const Step& step = batch.table.steps[static_cast<std::size_t>(k)];
+    girsanov.push_back(step.girsanov);
+    chain.push_back(step.chain);
+  }
+  std::vector<std::int64_t> shape = batch.mean.sizes().vec();
+  shape[0] = times;
+  batch.pretrained_mean = at::empty(shape, batch.mean.options());
+  batch.kl_step = at::empty({times, samples}, batch.mean.options().dtype(at::kDouble));
+  batch.kl_chain_step = at::empty_like(batch.kl_step);
+  const long part = std::min(samples_per_call, samples);
+  for (long first = 0; first < samples; first += part) {
+    const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
+    const at::Tensor pretrained = policy.pretrained_mean(rows.x, rows.times, rows.prompt).contiguous();
+    std::vector<std::int64_t> sizes = shape;
+    sizes[1] = part;
+    batch.pretrained_mean.narrow(1, first, part).copy_(pretrained.view(sizes));
+    const auto store = [&](const at::Tensor& out, const std::vector<double>& factor) {
+      out.narrow(1, first, part)
+          .copy_(density(rows.old_mean, pretrained, per_step_rows(factor, part, rows.x)).view({times, part}));
+    };
+    store(batch.kl_step, girsanov);
+    store(batch.kl_chain_step, chain);
+  }
+}
+
+at::Tensor integrate(const Trajectories& batch, const at::Tensor& per_step) {
+  at::Tensor out = at::empty({per_step.size(1)}, per_step.options());
+  {
+    const at::Tensor weight = at::tensor(batch.times.weight, at::kDouble).to(per_step.device());
+    bridge::Input<double> d(per_step), w(weight);
+    bridge::Output<double> o(out);
+    kernels::path_kl_integral(bridge::stream_of(per_step), d.rows(), w.span(), o.span());
+  }
+  return out;
+}
+
+PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Communicator& ranks,
+                        long samples) {
+  Trajectories few; // views of the first samples; those that another rank holds are that rank's to evaluate
+  const long mine = std::clamp(samples - batch.shard.first, 0L, batch.samples());
+  few.table = batch.table;
+  few.actions = batch.actions;
+  few.shard = {samples, mine, batch.shard.first, mine};
+  std::vector<double> path, chain;
+  if (mine > 0) {
+    few.x = batch.x.narrow(1, 0, mine);
+    few.action = batch.action.narrow(1, 0, mine);
+    few.mean = batch.mean.narrow(1, 0, mine);
+    few.prompt = batch.prompt.narrow(0, 0, mine);
+    const long last = std::max(1L, std::min(batch.steps() / 10, batch.steps() - 2));
+    std::vector<double> uniforms;
+    for (long k = 0; k < last + 2; ++k)
+      uniforms.push_back(kernels::uniform_at({batch.seed, batch.epoch, 1, kernels::Purpose::time}, 0,
+                                             static_cast<std::uint32_t>(k)));
+    few.times = batch.steps() > last + 2 ? stratified_subset(batch.steps(), last + 2, last, uniforms)
+                                         : choose_times(batch.table, 0, 1.0, 0, 0);
+    // one sample a call would have other bits than many: a fixed number of rows, whatever this rank holds
+    attach_pretrained(few, policy, mine);
+    const at::Tensor p = integrate(few, few.kl_step).to(at::kCPU),
+                     c = integrate(few, few.kl_chain_step).to(at::kCPU);
+    path.assign(p.data_ptr<double>(), p.data_ptr<double>() + mine);
+    chain.assign(c.data_ptr<double>(), c.data_ptr<double>() + mine);
+  }
+  return {ranks.gather_in_order(path), ranks.gather_in_order(chain)};
+}
+
+} // namespace scoreact

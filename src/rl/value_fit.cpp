@@ -1,0 +1,73 @@
+#include "rl/value_fit.hpp"
+
+#include "bridge/bridge.hpp"
+#include "kernels/returns.hpp"
+#include "rl/chosen_rows.hpp"
+
+#include <torch/torch.h>
+
+namespace scoreact {
+
+at::Tensor monte_carlo_returns(const Trajectories& batch, double kl_weight, bool include_kl) {
+  const long times = static_cast<long>(batch.times.step.size());
+  if (!include_kl || kl_weight == 0)
+    return batch.reward.expand({times, batch.samples()}).contiguous();
+  const at::Tensor weight =
+      at::tensor(batch.times.weight, at::kDouble).to(batch.kl_step.device()).unsqueeze(1);
+  const at::Tensor cost = (batch.kl_step * weight).mul_(kl_weight).contiguous();
+  at::Tensor returns = at::empty_like(cost);
+  {
+    bridge::Input<double> c(cost), r(batch.reward);
+    bridge::Output<double> out(returns);
+    kernels::returns_with_running_cost(bridge::stream_of(cost), c.rows(), r.span(), out.rows());
+  }
+  return returns;
+}
+
+double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePolicy& policy,
+                 ValueFunction& value, const Communicator& ranks, long samples_per_call) {
+  const long times = static_cast<long>(batch.times.step.size());
+  const Shard micro =
+      make_shard(batch.shard.total, samples_per_call, ranks.rank(), ranks.size(), "train.micro_batch_size");
+  const long part = samples_per_call, parts = micro.micro_batches();
+
+  struct Part {
+    ValueRows rows;
+    at::Tensor frozen, target;
+  };
+  std::vector<Part> cached;
+  std::vector<double> errors;
+  for (long i = 0; i < parts; ++i) {
+    torch::NoGradGuard no_grad;
+    const ChosenRows rows = chosen_rows(batch, policy.schedule(), i * part, part);
+    Part entry;
+    entry.rows = {rows.x, tweedie_mean(rows.x, rows.old_mean, rows.times), rows.times.tau, rows.prompt};
+    entry.frozen = value.frozen_branch(entry.rows);
+    entry.target = rows_of(returns, i * part, part).to(at::kFloat);
+    const at::Tensor error =
+        (value.value(entry.rows, entry.frozen) - entry.target).to(at::kDouble).square().sum().to(at::kCPU);
+    errors.push_back(error.item<double>());
+    cached.push_back(std::move(entry));
+  }
+  double total = 0;
+  for (const double error : ranks.gather_in_order(errors))
+    total += error;
+
+  const long wanted = std::max(1L, micro.total * times / std::max(1L, value.options().batch_size));
+  const long groups = largest_divisor(micro.total_micro_batches(),
+                                      wanted); // value.batch_size rounded up to whole micro-batches
+  for (long update = 0; update < value.options().steps_per_epoch; ++update) {
+    const Minibatch minibatch = minibatch_of(micro, groups, update % groups);
+    const double rows = static_cast<double>(minibatch.leaves * part * times);
+    value.optimizer().update(
+        {minibatch.leaves, minibatch.first, minibatch.count}, value.options().learning_rate, [&](long i) {
+          const Part& entry = cached[static_cast<std::size_t>(minibatch.sample_of(i) / part)];
+          at::AutoGradMode grad_mode(true);
+          const at::Tensor error = value.value(entry.rows, entry.frozen) - entry.target;
+          (error.square().sum() / rows).backward();
+        });
+  }
+  return total / static_cast<double>(micro.total * times);
+}
+
+} // namespace scoreact

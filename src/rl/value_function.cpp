@@ -1,0 +1,79 @@
+#include "rl/value_function.hpp"
+
+#include "error/error.hpp"
+#include "kernels/normal_noise.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace scoreact {
+
+ValueWeights value_weights(const std::string& c_out, const at::Tensor& tau) {
+  if (c_out == "linear")
+    return {1.0 - tau, tau};
+  const at::Tensor angle = tau * (std::numbers::pi / 2.0);
+  if (c_out == "sin")
+    return {angle.cos(), angle.sin()};
+  SCOREACT_REQUIRE(c_out == "one_minus_cos", ExitCode::data,
+                   "value.c_out: expected sin, one_minus_cos or linear, found \"{}\"", c_out);
+  return {angle.cos(), 1.0 - angle.cos()};
+}
+
+namespace {
+
+/// PyTorch's default initialisation U(+-1/sqrt(fan_in)), drawn from the counter-based generator: no global
+/// state.
+void initialise(torch::nn::Module& module, std::uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  std::uint32_t number = 0;
+  for (auto& child : module.modules(false)) {
+    const auto parameters = child->named_parameters(false);
+    const at::Tensor* weight = parameters.find("weight");
+    if (weight == nullptr)
+      continue;
+    const double bound = 1.0 / std::sqrt(static_cast<double>(weight->numel() / weight->size(0)));
+    for (const auto& parameter : parameters) {
+      ++number;
+      if (at::count_nonzero(parameter.value()).item<long>() == 0)
+        continue; // the last layer stays 0
+      at::Tensor host = at::empty({1, parameter.value().numel()}, at::kFloat);
+      kernels::uniform_noise({}, {seed, 0, number, kernels::Purpose::initialisation}, 0,
+                             {host.data_ptr<float>(), 1, host.numel()});
+      parameter.value().copy_((host * 2.0 - 1.0).mul_(bound).view(parameter.value().sizes()));
+    }
+  }
+}
+
+std::vector<std::pair<std::string, at::Tensor>> named(torch::nn::Module& module) {
+  std::vector<std::pair<std::string, at::Tensor>> parameters;
+  for (const auto& item : module.named_parameters())
+    parameters.emplace_back(item.key(), item.value());
+  return parameters;
+}
+
+} // namespace
+
+ValueFunction::ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions& options,
+                             const std::vector<long>& sample_shape, long num_prompts, std::uint64_t seed,
+                             const Communicator& ranks, bool deterministic, const at::Device& device)
+    : reward_(std::move(reward)), options_(options), unconditional_(num_prompts == 0),
+      network_(sample_shape, num_prompts, options.hidden) {
+  initialise(*network_, seed);
+  network_->to(device);
+  AdamWOptions adamw;
+  adamw.weight_decay = 0.01; // the released code's value optimiser (torch's AdamW default)
+  optimizer_ = std::make_unique<FlatAdamW>(FlatParameters(named(*network_)), adamw, ranks, deterministic);
+}
+
+at::Tensor ValueFunction::frozen_branch(const ValueRows& rows) const {
+  return (*reward_)(options_.predictor == "x0hat" ? rows.x0hat : rows.x, rows.prompt).to(at::kFloat);
+}
+
+at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen) {
+  const ValueWeights weights = value_weights(options_.c_out, rows.tau);
+  const at::Tensor& input = options_.corrector == "x" ? rows.x : rows.x0hat;
+  return weights.skip * frozen +
+         weights.out * network_->forward(input, rows.tau, unconditional_ ? at::Tensor() : rows.prompt);
+}
+
+} // namespace scoreact

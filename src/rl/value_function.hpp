@@ -1,0 +1,54 @@
+#pragma once
+/// The value function of eq. 20 with every design of Table 1:
+///     V(tau, x, c) = c_skip(tau) RM(predictor input, c) + c_out(tau) F(tau, corrector input, c),   c_skip(0)
+///     = 1, c_out(0) = 0.
+/// The reward branch is frozen, so it is computed once per (sample, time) and handed back to whoever needs V
+/// there again.
+#include "optim/flat_adamw.hpp"
+#include "rewards/reward.hpp"
+#include "rl/rl_options.hpp"
+#include "rl/value_network.hpp"
+
+#include <memory>
+
+namespace scoreact {
+
+/// c_skip and c_out at noise times tau (any tensor).
+struct ValueWeights {
+  at::Tensor skip, out;
+};
+/// c_out = sin | one_minus_cos (with c_skip = cos(pi tau / 2)) | linear (c_skip = 1 - tau, c_out = tau).
+/// Throws Error{data}.
+ValueWeights value_weights(const std::string& c_out, const at::Tensor& tau);
+
+/// Rows of states at which V is asked.
+struct ValueRows {
+  at::Tensor x, x0hat; ///< [rows, ...] fp32; x0hat is Tweedie's mean under the policy
+  at::Tensor tau;      ///< [rows] fp32
+  at::Tensor prompt;   ///< [rows] int64 or undefined
+};
+
+class ValueFunction {
+ public:
+  ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions&, const std::vector<long>& sample_shape,
+                long num_prompts, std::uint64_t seed, const Communicator&, bool deterministic,
+                const at::Device&);
+  /// The frozen branch RM(...) [rows] fp32; records a graph to the rows when grad mode is on and the reward
+  /// is differentiable.
+  at::Tensor frozen_branch(const ValueRows&) const;
+  /// V [rows] fp32 from a frozen branch computed before.
+  at::Tensor value(const ValueRows&, const at::Tensor& frozen);
+  at::Tensor value(const ValueRows& rows) { return value(rows, frozen_branch(rows)); }
+  FlatAdamW& optimizer() { return *optimizer_; }
+  const ValueOptions& options() const { return options_; }
+  bool differentiable_reward() const { return reward_->differentiable(); }
+
+ private:
+  std::shared_ptr<Reward> reward_;
+  ValueOptions options_;
+  bool unconditional_;
+  ValueNetwork network_;
+  std::unique_ptr<FlatAdamW> optimizer_;
+};
+
+} // namespace scoreact
