@@ -161,6 +161,8 @@ set_up() {
     [[ $cuda == OFF ]] || torch_wheels+=("${torch_cuda_wheels[@]}")
     install_wheels "LibTorch" --no-deps "${torch_wheels[@]}"
   fi
+  # A build that has the tests keeps them: turning them off would delete what is built.
+  if grep -qs '^SCOREACT_BUILD_TESTS:BOOL=ON' build/CMakeCache.txt; then tests=ON; fi
   step "configuring build/ (CUDA: $cuda)" \
     cmake --preset default -DSCOREACT_ENABLE_CUDA="$cuda" -DSCOREACT_BUILD_TESTS="$tests"
 }

@@ -134,6 +134,13 @@ def test_build_only_builds_the_tests_and_runs_nothing(machine):
     assert machine.called()[0].endswith("-DSCOREACT_BUILD_TESTS=ON") and machine.called()[1].endswith("--target all")
 
 
+def test_quickstart_keeps_tests_that_are_built(machine):
+    (machine.tree / "build/CMakeCache.txt").write_text("SCOREACT_BUILD_TESTS:BOOL=ON\n")
+    machine.run("./quickstart")
+    assert machine.called()[0].endswith("-DSCOREACT_BUILD_TESTS=ON")
+    assert machine.called()[1].endswith("--target scoreact_program")
+
+
 def ctest_that_writes(cases: str, status: int) -> str:
     return f"""while (($#)); do [[ $1 != --output-junit ]] || echo '<testsuite>{cases}</testsuite>' >"$2"; shift; done; exit {status}"""
 
