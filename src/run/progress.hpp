@@ -1,0 +1,27 @@
+#pragma once
+/// What a person sees of a run: a bar with ETA on a terminal, a line an epoch in a log.
+#include "run/stopwatch.hpp"
+
+#include <string>
+
+namespace scoreact {
+
+class Progress {
+ public:
+  /// @param unit what is counted ("epoch", "iteration"); quiet prints nothing
+  Progress(std::string unit, long total, bool quiet);
+  ~Progress();
+  /// `done` of `total` are finished; `detail` is one short text of figures.
+  void show(long done, const std::string& detail);
+
+ private:
+  std::string unit_;
+  long total_, started_at_ = -1;
+  bool quiet_, terminal_, line_open_ = false;
+  Stopwatch clock_;
+};
+
+/// "1:02:03" or "2:03".
+std::string duration(double seconds);
+
+} // namespace scoreact

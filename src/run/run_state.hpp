@@ -1,0 +1,30 @@
+#pragma once
+/// Everything that a stopped run needs to go on with the same bits, into a checkpoint and back: policy and
+/// value weights, their optimisers' moments, and the counters. Random numbers need no state: they are keyed
+/// by epoch and sample.
+#include "rl/algorithm.hpp"
+#include "store/checkpoint.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace scoreact {
+
+struct RunCounters {
+  long epoch = 0; ///< finished epochs
+  double network_evaluations = 0;
+  double wall_time = 0; ///< seconds, restarts left out
+  double restarts = 0;
+};
+
+/// Rank 0 writes.
+void save_run_state(const std::filesystem::path& checkpoints, const RunCounters&, Algorithm&,
+                    const std::string& deck, long keep);
+
+/// Every rank reads. Throws Error{data} naming the tensor when a checkpoint does not fit the deck's networks.
+RunCounters load_run_state(const LoadedCheckpoint&, Algorithm&);
+
+/// Copies a checkpoint's policy weights into the network (for sampling and evaluation).
+void load_policy_weights(const LoadedCheckpoint&, Denoiser&);
+
+} // namespace scoreact

@@ -1,0 +1,220 @@
+#include "run/training_run.hpp"
+
+#include "deck/deck.hpp"
+#include "error/error.hpp"
+#include "run/trajectory_output.hpp"
+#include "run/versions.hpp"
+#include "store/atomic_file.hpp"
+
+#include <sys/resource.h>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <fstream>
+#include <numeric>
+
+namespace scoreact {
+
+namespace {
+
+double mean_of(const std::vector<double>& values) {
+  return values.empty()
+             ? 0.0
+             : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double std_of(const std::vector<double>& values, double mean) {
+  double sum = 0;
+  for (const double v : values)
+    sum += (v - mean) * (v - mean);
+  return values.size() > 1 ? std::sqrt(sum / static_cast<double>(values.size() - 1)) : 0.0;
+}
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+  return text;
+}
+
+double peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024.0;
+}
+
+} // namespace
+
+TrainingRun::TrainingRun(TrainingRunSetup setup, ScorePolicy& policy, Algorithm& algorithm,
+                         const Communicator& ranks)
+    : setup_(std::move(setup)), policy_(policy), algorithm_(algorithm), ranks_(ranks),
+      directory_(setup_.directory),
+      stop_(setup_.directory / "stop",
+            setup_.run.max_time.empty() ? 0.0 : seconds_of_duration(setup_.run.max_time, "run.max_time")),
+      progress_("epoch", setup_.run.epochs, setup_.quiet || !ranks.root()) {
+  if (ranks_.root()) {
+    directory_ = RunDirectory::create(setup_.directory);
+    lock_.emplace(directory_);
+    std::filesystem::remove(setup_.directory / "stop");
+  }
+  ranks_.barrier();
+  const auto warn = [&](const std::string& line) {
+    if (ranks_.root())
+      fmt::print(stderr, "scoreact: warning: {}\n", line);
+  };
+  if (const auto checkpoint = latest_checkpoint(directory_.checkpoints(), warn)) {
+    counters_ = load_run_state(*checkpoint, algorithm_);
+    last_checkpoint_ = static_cast<double>(counters_.epoch);
+    if (ranks_.root() && !setup_.quiet)
+      fmt::print("continuing {} after epoch {}\n", setup_.directory.string(), counters_.epoch);
+  }
+  if (ranks_.root())
+    open_run_file();
+  ranks_.barrier();
+}
+
+void TrainingRun::open_run_file() {
+  write_text_atomically(directory_.deck(), setup_.deck);
+  if (std::filesystem::exists(directory_.run_file())) {
+    file_ = RunFile::open(directory_.run_file());
+    file_->truncate_to(counters_.epoch);
+    return;
+  }
+  SCOREACT_REQUIRE(counters_.epoch == 0, ExitCode::data,
+                   "{}: there is a checkpoint of epoch {} but no run.h5", setup_.directory.string(),
+                   counters_.epoch);
+  Attributes attributes = {{"software", std::string("scoreact")},
+                           {"created", now_utc()},
+                           {"deck", setup_.deck},
+                           {"name", setup_.run.name},
+                           {"ranks", static_cast<std::int64_t>(ranks_.size())},
+                           {"devices", setup_.device_name}};
+  for (const auto& [library, version] : library_versions()) {
+    if (library == "git")
+      attributes["git"] = version;
+    else if (library == "scoreact")
+      attributes["version"] = version;
+    else
+      attributes["version." + library] = version;
+  }
+  file_ = RunFile::create(directory_.run_file(), attributes);
+}
+
+std::vector<long> TrainingRun::remaining_epochs() const {
+  std::vector<long> epochs;
+  for (long epoch = counters_.epoch; epoch < setup_.run.epochs; ++epoch)
+    epochs.push_back(epoch);
+  return epochs;
+}
+
+void TrainingRun::set_painter(std::function<void(const std::filesystem::path&)> painter) {
+  painter_ = std::move(painter);
+  if (counters_.epoch == 0)
+    paint_if_due();
+  epoch_clock_.lap();
+}
+
+void TrainingRun::rolled_out() { rollout_time_ = epoch_clock_.elapsed(); }
+
+void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long rollout_network_evaluations) {
+  const std::vector<double> reward = gather_samples(batch.reward, ranks_);
+  ++counters_.epoch;
+  counters_.network_evaluations +=
+      static_cast<double>(rollout_network_evaluations + learned.network_evaluations);
+  const double epoch_time = epoch_clock_.elapsed();
+  counters_.wall_time += epoch_time;
+  longest_epoch_ = std::max(longest_epoch_, epoch_time);
+  const double mean = mean_of(reward), std = std_of(reward, mean);
+  const double kl_path = mean_of(learned.kl_path), kl_chain = mean_of(learned.kl_chain);
+  if (file_) {
+    file_->record({{"epoch", static_cast<double>(counters_.epoch)},
+                   {"samples_total", static_cast<double>(counters_.epoch * batch.shard.total)},
+                   {"network_evaluations", counters_.network_evaluations},
+                   {"wall_time", counters_.wall_time},
+                   {"epoch_time", epoch_time},
+                   {"rollout_time", rollout_time_},
+                   {"value_time", learned.value_time},
+                   {"update_time", learned.update_time},
+                   {"reward_mean", mean},
+                   {"reward_std", std},
+                   {"reward_stderr", std / std::sqrt(static_cast<double>(reward.size()))},
+                   {"kl_path", kl_path},
+                   {"kl_chain", kl_chain},
+                   {"value_mse", learned.value_mse},
+                   {"advantage_std", learned.advantage_std},
+                   {"ratio_first_max_deviation", learned.update.ratio_first_max_deviation},
+                   {"clip_fraction", learned.update.clip_fraction},
+                   {"policy_kl", learned.update.policy_kl},
+                   {"grad_norm", learned.update.grad_norm},
+                   {"learning_rate", learned.update.learning_rate}},
+                  {{"host_memory_peak", peak_memory_bytes()},
+                   {"restarts", counters_.restarts},
+                   {"ranks", static_cast<double>(ranks_.size())},
+                   {"checkpoint_time", checkpoint_seconds_}});
+  }
+  progress_.show(counters_.epoch, fmt::format("reward {:.3f}  kl {:.2f}  policy_kl {:.3f}  {:.2f} s", mean,
+                                              kl_path, learned.update.policy_kl, epoch_time));
+  SCOREACT_REQUIRE(
+      std::isfinite(mean) && std::isfinite(learned.update.grad_norm), ExitCode::internal,
+      "epoch {}: the mean reward is {} and the gradient norm {}; the policy has diverged (a smaller "
+      "train.learning_rate or a larger algorithm.kl_weight helps). The last checkpoint is intact",
+      counters_.epoch, mean, learned.update.grad_norm);
+
+  if (stores_epoch(setup_.store.trajectories, counters_.epoch))
+    write_trajectories(ranks_.root() ? directory_.trajectory_file(counters_.epoch)
+                                     : directory_.trajectories() / (epoch_name(counters_.epoch) + ".h5"),
+                       batch, policy_, setup_.store, setup_.kl_weight, setup_.samples_per_call, ranks_,
+                       setup_.deck);
+  paint_if_due();
+  checkpoint_seconds_ = 0;
+  if (setup_.run.save_freq > 0 && counters_.epoch % setup_.run.save_freq == 0)
+    checkpoint();
+  epoch_clock_.lap();
+}
+
+void TrainingRun::paint_if_due() {
+  if (!painter_ || !ranks_.root() || setup_.store.images_per_epoch == 0)
+    return;
+  const long every =
+      setup_.store.images_freq > 0 ? setup_.store.images_freq : std::max(1L, setup_.run.epochs / 8);
+  if (counters_.epoch % every == 0 || counters_.epoch == setup_.run.epochs)
+    painter_(directory_.image_file(counters_.epoch));
+}
+
+void TrainingRun::checkpoint() {
+  Stopwatch clock;
+  if (last_checkpoint_ == static_cast<double>(counters_.epoch))
+    return;
+  if (ranks_.root())
+    save_run_state(directory_.checkpoints(), counters_, algorithm_, setup_.deck,
+                   setup_.run.num_checkpoint_limit);
+  ranks_.barrier();
+  last_checkpoint_ = static_cast<double>(counters_.epoch);
+  checkpoint_seconds_ = clock.elapsed();
+}
+
+bool TrainingRun::should_stop() {
+  // finishing takes one more epoch at most and the checkpoint, whose time we know once one was written
+  stop_reason_ = stop_.reason(ranks_, since_start_.elapsed(), longest_epoch_ + 2 * checkpoint_seconds_);
+  return !stop_reason_.empty() && counters_.epoch < setup_.run.epochs;
+}
+
+ExitCode TrainingRun::checkpoint_and_requeue() {
+  checkpoint();
+  if (ranks_.root())
+    fmt::print("\nstopped ({}) after epoch {} of {}; the same command continues {}\n", stop_reason_,
+               counters_.epoch, setup_.run.epochs, setup_.directory.string());
+  return ExitCode::stopped_early;
+}
+
+ExitCode TrainingRun::finish() {
+  checkpoint();
+  if (ranks_.root())
+    policy_.network().save(directory_.policy().string());
+  ranks_.barrier();
+  return ExitCode::success;
+}
+
+} // namespace scoreact

@@ -1,0 +1,77 @@
+#pragma once
+/// The surroundings of the epoch loop: run directory, run file, checkpoints, pictures, trajectories,
+/// progress, stopping and resuming. It knows nothing of how an algorithm learns.
+#include "parallel/communicator.hpp"
+#include "rl/algorithm.hpp"
+#include "rl/prompts.hpp"
+#include "run/progress.hpp"
+#include "run/run_options.hpp"
+#include "run/run_state.hpp"
+#include "run/stop_request.hpp"
+#include "store/run_directory.hpp"
+#include "store/run_file.hpp"
+#include "store/store_options.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace scoreact {
+
+struct TrainingRunSetup {
+  std::filesystem::path directory;
+  RunOptions run;
+  StoreOptions store;
+  double kl_weight = 0;
+  long samples_per_call = 1; ///< of networks outside the update
+  std::string deck;          ///< effective deck, TOML
+  std::string device_name;
+  bool quiet = false;
+};
+
+class TrainingRun {
+ public:
+  /// Creates or continues the run in `directory`: takes its lock, loads the newest sound checkpoint into the
+  /// algorithm. Collective. Throws Error{data} when the directory holds a run of another deck.
+  TrainingRun(TrainingRunSetup, ScorePolicy&, Algorithm&, const Communicator&);
+
+  /// Numbers of the epochs still to run, from 0.
+  std::vector<long> remaining_epochs() const;
+  /// After collecting: draws the time of the rollout.
+  void rolled_out();
+  /// Metrics of the epoch into run.h5; trajectories and pictures and a checkpoint when due. Collective.
+  void record(Trajectories& batch, const LearnReport&, long rollout_network_evaluations);
+  /// Collective; true when the run must stop now (signal, time limit, stop file).
+  bool should_stop();
+  /// Checkpoints; returns stopped_early. Collective.
+  ExitCode checkpoint_and_requeue();
+  /// Last checkpoint and the final policy; returns success. Collective.
+  ExitCode finish();
+  /// Called with the path of a PNG whenever pictures are due (rank 0 only).
+  void set_painter(std::function<void(const std::filesystem::path&)> painter);
+
+ private:
+  void open_run_file();
+  void paint_if_due();
+  void checkpoint();
+
+  TrainingRunSetup setup_;
+  ScorePolicy& policy_;
+  Algorithm& algorithm_;
+  const Communicator& ranks_;
+  RunDirectory directory_;
+  std::optional<RunLock> lock_;
+  std::optional<RunFile> file_; ///< rank 0
+  RunCounters counters_;
+  StopRequest stop_;
+  Progress progress_;
+  Stopwatch since_start_, epoch_clock_;
+  double rollout_time_ = 0, longest_epoch_ = 0, checkpoint_seconds_ = 0, last_checkpoint_ = -1;
+  std::string stop_reason_;
+  std::function<void(const std::filesystem::path&)> painter_;
+};
+
+} // namespace scoreact

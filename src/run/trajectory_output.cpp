@@ -1,0 +1,124 @@
+#include "run/trajectory_output.hpp"
+
+#include "error/error.hpp"
+#include "rl/path_kl.hpp"
+#include "run/versions.hpp"
+#include "store/trajectory_file.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+
+namespace scoreact {
+
+namespace {
+
+/// [T, B] terms at the chosen times as [K, B], NaN at the others.
+at::Tensor at_all_steps(const at::Tensor& chosen, const StepSubset& times, long steps, at::ScalarType dtype) {
+  if (!chosen.defined())
+    return {};
+  at::Tensor all = at::full({steps, chosen.size(1)}, std::numeric_limits<double>::quiet_NaN(), dtype);
+  for (std::size_t i = 0; i < times.step.size(); ++i)
+    all[times.step[i]].copy_(chosen[static_cast<long>(i)]);
+  return all;
+}
+
+at::Tensor host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contiguous(); }
+
+template <class T> const T* pointer(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr<T>() : nullptr;
+}
+
+} // namespace
+
+bool stores_epoch(const std::string& trajectories, long epoch) {
+  if (trajectories == "none")
+    return false;
+  if (trajectories == "all")
+    return true;
+  if (trajectories.starts_with("every:")) {
+    const long every = std::atol(trajectories.c_str() + 6);
+    if (every > 0)
+      return epoch % every == 0;
+  }
+  SCOREACT_FAIL(ExitCode::data, "store.trajectories: expected none, all or every:N, found \"{}\"",
+                trajectories);
+}
+
+void write_trajectories(const std::filesystem::path& path, Trajectories& batch, ScorePolicy& policy,
+                        const StoreOptions& options, double kl_weight, long samples_per_call,
+                        const Communicator& ranks, const std::string& deck) {
+  const long steps = batch.steps(), samples = batch.samples();
+  at::Tensor kl, chain, pretrained;
+  if (options.means) { // all K rows, whatever num_times is; batch itself keeps what the algorithm chose
+    Trajectories all = batch;
+    all.times = {};
+    for (long k = 0; k < steps; ++k) {
+      all.times.step.push_back(k);
+      all.times.weight.push_back(1.0);
+    }
+    attach_pretrained(all, policy, samples_per_call);
+    kl = host(all.kl_step);
+    chain = host(all.kl_chain_step);
+    pretrained = host(all.pretrained_mean);
+  } else {
+    const at::Tensor nothing =
+        at::full({steps, samples}, std::numeric_limits<double>::quiet_NaN(), at::kDouble);
+    kl = batch.kl_step.defined() ? at_all_steps(batch.kl_step, batch.times, steps, at::kDouble) : nothing;
+    chain = batch.kl_chain_step.defined() ? at_all_steps(batch.kl_chain_step, batch.times, steps, at::kDouble)
+                                          : nothing;
+  }
+  const at::Tensor x = host(batch.x), action = host(batch.action), mean = host(batch.mean),
+                   log_prob = host(batch.log_prob);
+  const at::Tensor reward = host(batch.reward.to(at::kFloat));
+  const at::Tensor advantage = at_all_steps(batch.advantage, batch.times, steps, at::kFloat);
+  const at::Tensor value = at_all_steps(batch.value, batch.times, steps, at::kFloat);
+  const at::Tensor prompt = host(batch.prompt);
+  const at::Tensor index = at::arange(batch.shard.first, batch.shard.first + samples, at::kLong);
+
+  TrajectoryBlock block;
+  block.steps = steps;
+  block.samples = samples;
+  block.first_sample = batch.shard.first;
+  for (const long extent : policy.sample_shape())
+    block.sample_shape.push_back(extent);
+  block.states = x.data_ptr<float>();
+  block.action = action.data_ptr<float>();
+  block.mean = options.means ? mean.data_ptr<float>() : nullptr;
+  block.mean_pre = pointer<float>(pretrained);
+  block.log_prob = log_prob.data_ptr<double>();
+  block.kl_step = kl.data_ptr<double>();
+  block.kl_chain_step = chain.data_ptr<double>();
+  block.advantage = pointer<float>(advantage);
+  block.value = pointer<float>(value);
+  block.reward = reward.data_ptr<float>();
+  block.sample_index = index.data_ptr<std::int64_t>();
+  for (long i = 0; i < samples; ++i)
+    block.prompts.push_back(std::to_string(prompt.data_ptr<std::int64_t>()[i]));
+  std::vector<double> weight(static_cast<std::size_t>(steps), 0.0);
+  for (std::size_t i = 0; i < batch.times.step.size(); ++i)
+    weight[static_cast<std::size_t>(batch.times.step[i])] = batch.times.weight[i];
+  block.weight = weight;
+  for (std::size_t k = 0; k < batch.table.steps.size(); ++k) {
+    const Step& step = batch.table.steps[k];
+    block.tau.push_back(step.tau);
+    block.abar.push_back(step.abar);
+    block.keep.push_back(step.keep);
+    block.push.push_back(step.push);
+    block.spread.push_back(step.spread);
+    block.girsanov.push_back(step.girsanov);
+    block.s_a.push_back(batch.actions[k].action_std);
+  }
+  block.tau.push_back(batch.table.steps.back().tau_next);
+  block.abar.push_back(batch.table.steps.back().abar_next);
+  block.solver = batch.table.solver;
+  block.eta = batch.table.eta;
+  block.lambda = kl_weight;
+  block.attributes = {{"deck", deck}, {"epoch", static_cast<std::int64_t>(batch.epoch) + 1}};
+  for (const auto& [library, version] : library_versions())
+    block.attributes["version." + library] = version;
+  write_trajectory_file(path, block, ranks.handle(), static_cast<int>(options.compression));
+}
+
+} // namespace scoreact
