@@ -23,8 +23,7 @@ template <class T, class Exec>
 using Vector = Kokkos::View<T*, Kokkos::LayoutRight, typename Exec::memory_space,
                             Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 template <class T, class Exec>
-using Scalar = Kokkos::View<T, Kokkos::LayoutRight, typename Exec::memory_space,
-                            Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+using Scalar = Kokkos::View<T, typename Exec::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 
 template <class Exec, class T> Matrix<T, Exec> matrix(Rows<T> rows) {
   return Matrix<T, Exec>(rows.data, rows.samples, rows.elements);

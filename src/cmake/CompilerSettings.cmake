@@ -27,3 +27,11 @@ target_compile_options(scoreact_kernel_flags INTERFACE $<$<CONFIG:Release,RelWit
 if(SCOREACT_ARCH)
   target_compile_options(scoreact_kernel_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${SCOREACT_ARCH}>)
 endif()
+
+# A program that uses the precompiled header of a library needs the library's -fPIC; CMake would give it -fPIE, and the
+# compiler then refuses the header.
+function(scoreact_share_precompiled_header program library)
+  set_target_properties(${program} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${program} PRIVATE -fPIC)
+  target_precompile_headers(${program} REUSE_FROM ${library})
+endfunction()
