@@ -13,6 +13,7 @@ from scoreact_analysis import hdf5
 from scoreact_analysis.errors import bad_data
 from scoreact_analysis.hdf5 import Floats
 
+FORMAT = "scoreact-trajectories"
 BLOCK_BYTES = 64 * 2**20  # what one array of a block may take as float64
 
 
@@ -43,7 +44,7 @@ class Trajectories:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._opened = hdf5.opened(self.path, None)
+        self._opened = hdf5.opened(self.path, FORMAT)
         self._file: Any = self._opened.__enter__()
         try:
             self._check()

@@ -68,7 +68,7 @@ def rollout(strength: float, seed: int, action_kind: str = "transition") -> Roll
         "kl_step": girsanov[:, None] * difference,
         "kl_chain_step": (push**2 / (2 * spread**2))[:, None] * difference,
         "reward": -2 + 0.8 * (x[-1].astype(np.float64) @ u),
-        "prompt": np.zeros(SAMPLES, np.int64),
+        "prompt": np.full(SAMPLES, b"class 3", "S7"),
         "sample_index": np.arange(SAMPLES),
     }
     tables = {"tau": tau, "abar": abar, "weight": np.full(STEPS, 0.1), "keep": keep, "push": push, "spread": spread}
@@ -86,8 +86,9 @@ def write_trajectories(path: Path, found: Rollout, means: bool = True) -> None:
     with h5py.File(path, "w") as file:
         for name, values in (found.tables | found.arrays).items():
             if means or name not in ("mu", "mu_pre"):
-                file[name] = values
-        del file["s_a"]
+                single = name in ("kl_step", "kl_chain_step", "reward")
+                file[name] = values.astype(np.float32) if single else values
+        file.attrs["format"] = "scoreact-trajectories"
         file.attrs["s_a"] = found.tables["s_a"]
         file.attrs["solver"] = "euler_maruyama"
         file.attrs["eta"] = 1.0

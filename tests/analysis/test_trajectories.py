@@ -70,6 +70,7 @@ def test_a_recomputation_holds_a_few_time_slices_in_memory_not_the_file(tmp_path
                 data[row] = 1.0
         raw["abar"] = np.linspace(0.01, 0.99, steps + 1)
         raw["kl_step"] = np.zeros((steps, samples))
+        raw.attrs["format"] = "scoreact-trajectories"
         raw.attrs["solver"], raw.attrs["eta"] = "ddim", 1.0
     slice_bytes = 8 * samples * 4 * 16 * 16  # one array of one time as float64
     tracemalloc.start()
