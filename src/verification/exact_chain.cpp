@@ -13,9 +13,9 @@ namespace {
 /// action's).
 struct AffineStep {
   std::array<std::array<double, 2>, 2> map{};
-  std::array<double, 2> on_first{};        ///< what the first score's offset adds to (x, x0hat)
-  double on_second = 0;                    ///< what the second score's offset adds to x
-  std::array<double, 2> noise{}, action{}; ///< factors of z and of the exploration noise
+  std::array<double, 2> on_first{}; ///< what the first score's offset adds to (x, x0hat)
+  double on_second = 0;             ///< what the second score's offset adds to x
+  double noise = 0, action = 0;     ///< what z and the exploration noise add to x, as factors
 };
 
 AffineStep affine_step(const Step& step, const AffineScore& first, const AffineScore& second,
@@ -31,8 +31,10 @@ AffineStep affine_step(const Step& step, const AffineScore& first, const AffineS
   result.map[1] = {(1 + variance * first.slope) / alpha, 0}; // paper eq. 21
   result.on_first = {on_score, variance / alpha};
   result.on_second = step.push_second;
-  result.noise = {step.spread + through * step.predict_spread, 0};
-  result.action = {on_score * action_std, variance / alpha * action_std};
+  result.noise = step.spread + through * step.predict_spread;
+  // Exploration is held over the step, so it is in both scores; the carried x0hat is that of the mean
+  // (rl/rollout.hpp).
+  result.action = (on_score + step.push_second) * action_std;
   return result;
 }
 
@@ -73,7 +75,7 @@ AffinePolicy gaussian_policy(const StepTable& table, const Point& mean, double s
   return policy;
 }
 
-AffinePolicy shifted(const AffinePolicy& pretrained, const StepTable& table, Profile phi,
+AffinePolicy shifted(const AffinePolicy& pretrained, const StepTable& table, const Profile& phi,
                      const Point& direction, double theta) {
   AffinePolicy policy = pretrained;
   for (std::size_t k = 0; k < table.steps.size(); ++k) {
@@ -102,10 +104,10 @@ ChainLaw law_of_chain(const StepTable& table, const AffinePolicy& policy,
       carried[i] = step.map[1][0] * x + step.on_first[1] * first;
     }
     const double a = step.map[0][0], b = step.map[0][1], c = step.map[1][0];
-    const double next_xx = a * a * xx + 2 * a * b * xc + b * b * cc + step.noise[0] * step.noise[0] +
-                           step.action[0] * step.action[0];
-    const double next_xc = a * c * xx + b * c * xc + step.action[0] * step.action[1];
-    cc = c * c * xx + step.action[1] * step.action[1];
+    const double next_xx =
+        a * a * xx + 2 * a * b * xc + b * b * cc + step.noise * step.noise + step.action * step.action;
+    const double next_xc = a * c * xx + b * c * xc;
+    cc = c * c * xx;
     xx = next_xx;
     xc = next_xc;
     law.state.push_back({mean, xx});
@@ -147,7 +149,7 @@ Response response(const StepTable& table, const AffinePolicy& policy) {
   return result;
 }
 
-double objective_derivative(const StepTable& table, const AffinePolicy& pretrained, Profile phi,
+double objective_derivative(const StepTable& table, const AffinePolicy& pretrained, const Profile& phi,
                             const Point& direction, double theta, const QuadraticReward& reward,
                             double lambda, PathKl kind, const std::vector<double>& action_std) {
   const AffinePolicy policy = shifted(pretrained, table, phi, direction, theta);
@@ -157,7 +159,9 @@ double objective_derivative(const StepTable& table, const AffinePolicy& pretrain
   for (std::size_t k = 0; k < table.steps.size(); ++k) {
     const double now = phi(table.steps[k].tau);
     shift += answer.first[k] * now + answer.second[k] * phi(table.steps[k].tau_next);
-    kl += 2 * theta * factor(table.steps[k], kind) * now * now * squared_norm(direction);
+    if (lambda > 0) { // chi = 0 has no path KL
+      kl += 2 * theta * factor(table.steps[k], kind) * now * now * squared_norm(direction);
+    }
   }
   const Point gradient = reward.gradient(law.state.back().mean); // E grad RM(x_K): RM is quadratic
   return shift * std::inner_product(gradient.begin(), gradient.end(), direction.begin(), 0.0) - lambda * kl;

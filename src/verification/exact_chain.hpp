@@ -24,10 +24,13 @@ struct AffinePolicy {
 /// The exact score of noised Gaussian data (G1): N(mean, std^2 I) at the times of the table.
 AffinePolicy gaussian_policy(const StepTable&, const Point& mean, double std);
 
-/// Profile phi(tau) of the policy s_pre + theta phi(tau) u (G4); evaluated at the times of the table.
-using Profile = double (*)(double tau);
-AffinePolicy shifted(const AffinePolicy& pretrained, const StepTable&, Profile phi, const Point& direction,
-                     double theta);
+/// Profile phi(tau) = constant + linear tau + quadratic tau^2 of the policy s_pre + theta phi(tau) u (G4).
+struct Profile {
+  double constant = 1, linear = 0, quadratic = 0;
+  double operator()(double tau) const { return constant + tau * (linear + tau * quadratic); }
+};
+AffinePolicy shifted(const AffinePolicy& pretrained, const StepTable&, const Profile& phi,
+                     const Point& direction, double theta);
 
 /// N(mean, variance I).
 struct IsotropicLaw {
@@ -60,9 +63,9 @@ struct Response {
 Response response(const StepTable&, const AffinePolicy&);
 
 /// dJ/dtheta of the policy shifted(...) with path KL `kind`, exact for the discrete chain.
-double objective_derivative(const StepTable&, const AffinePolicy& pretrained, Profile, const Point& direction,
-                            double theta, const QuadraticReward&, double lambda, PathKl kind,
-                            const std::vector<double>& action_std = {});
+double objective_derivative(const StepTable&, const AffinePolicy& pretrained, const Profile&,
+                            const Point& direction, double theta, const QuadraticReward&, double lambda,
+                            PathKl kind, const std::vector<double>& action_std = {});
 
 /// Best constant-in-x pushes on this chain for a linear reward: maximises E RM - lambda KL with the Girsanov
 /// sum.

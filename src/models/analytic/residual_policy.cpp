@@ -46,12 +46,10 @@ ResidualPolicy ResidualPolicy::frozen_copy() const {
   return copy;
 }
 
-at::Tensor ResidualPolicy::hats(const at::Tensor& alpha, const at::Tensor& sigma) const {
+at::Tensor ResidualPolicy::position(const at::Tensor& alpha, const at::Tensor& sigma) const {
   const double spacing = (scales_.log_snr_high - scales_.log_snr_low) / static_cast<double>(num_knots - 1);
-  const auto position = ((torch::log(alpha / sigma) - scales_.log_snr_low) / spacing)
-                            .clamp(0.0, static_cast<double>(num_knots - 1));
-  const auto knots = torch::arange(num_knots, position.options());
-  return torch::relu(1.0 - (position.unsqueeze(1) - knots).abs());
+  return ((torch::log(alpha / sigma) - scales_.log_snr_low) / spacing)
+      .clamp(0.0, static_cast<double>(num_knots - 1));
 }
 
 at::Tensor ResidualPolicy::operator()(const at::Tensor& x, const at::Tensor& alpha,
@@ -60,14 +58,24 @@ at::Tensor ResidualPolicy::operator()(const at::Tensor& x, const at::Tensor& alp
   const auto variance = a.square() * scales_.variance + sigma.unsqueeze(1).square();
   const auto mean = torch::tensor(scales_.mean, x.options());
   const auto y = (x - a * mean) / variance.sqrt();
-  const auto basis = hats(alpha, sigma);
-  // Products and sums, no matrix product: at most two hats are not zero, so that rounding cannot depend on
-  // the batch.
-  const auto bias = (basis.unsqueeze(2) * parameter(0).to(torch::kFloat64)).sum(1);
-  const auto slope = (basis.unsqueeze(2).unsqueeze(3) * parameter(1).to(torch::kFloat64)).sum(1);
-  auto push = bias + (slope * y.unsqueeze(1)).sum(2);
+  const long d = x.size(1);
+  // Bias and slope between the two knots around each row; look-ups and elementwise sums, no matrix product,
+  // so that a row's rounding cannot depend on its batch. embedding has a deterministic backward pass on every
+  // device.
+  const auto where = position(alpha, sigma);
+  const auto left = where.detach().floor().clamp_max(static_cast<double>(num_knots - 2)).to(torch::kInt64);
+  const auto share = (where - left).unsqueeze(1);
+  const auto knots = torch::cat({parameter(0), parameter(1).flatten(1)}, 1).to(torch::kFloat64);
+  const auto between =
+      torch::embedding(knots, left) * (1.0 - share) + torch::embedding(knots, left + 1) * share;
+  auto push = between.narrow(1, 0, d);
+  for (long j = 0; j < d; ++j) { // A y, column by column of A^T
+    push = push + between.narrow(1, d + j * d, d) * y.narrow(1, j, 1);
+  }
   if (hidden_ > 0) {
-    const auto features = torch::cat({y, basis}, 1);
+    const auto knot_numbers = torch::arange(num_knots, where.options());
+    const auto hats = torch::relu(1.0 - (where.unsqueeze(1) - knot_numbers).abs());
+    const auto features = torch::cat({y, hats}, 1);
     const auto first = torch::silu(
         torch::linear(features, parameter(2).to(torch::kFloat64), parameter(3).to(torch::kFloat64)));
     const auto second =

@@ -33,13 +33,14 @@ class ResidualPolicy {
   /// depend on the other rows (affine part).
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& alpha, const at::Tensor& sigma) const;
 
-  /// bias [knots, d], slope [knots, d, d], mlp.*: float32.
+  /// bias [knots, d], slope [knots, d, d] (A transposed: input, output), mlp.*: float32.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
   /// The same values in new tensors that need no gradient.
   ResidualPolicy frozen_copy() const;
 
  private:
-  at::Tensor hats(const at::Tensor& alpha, const at::Tensor& sigma) const; ///< [rows, knots]
+  /// log(alpha/sigma) in units of the knots' spacing, in [0, knots - 1]: [rows].
+  at::Tensor position(const at::Tensor& alpha, const at::Tensor& sigma) const;
   const at::Tensor& parameter(std::size_t index) const { return parameters_[index].second; }
   ResidualScales scales_;
   long hidden_;
