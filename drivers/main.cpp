@@ -3,11 +3,13 @@
 #include "command_line.hpp"
 #include "kernels/runtime.hpp"
 
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
 #include <mpi.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
 #include <unistd.h>
 
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -64,7 +66,7 @@ int choose_device(const std::string& wanted) {
   SCOREACT_REQUIRE(
       wanted != "cuda", ExitCode::data,
       "run.device = cuda: expected a CUDA device on this machine{}, found none; cpu and auto run here",
-      torch::hasCUDA() ? "" : " and a scoreact built with CUDA");
+      torch::cuda::device_count() > 0 ? "" : " and a scoreact built with CUDA");
   return -1;
 }
 

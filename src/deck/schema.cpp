@@ -104,6 +104,7 @@ std::vector<Key> rows() {
 {"algorithm.advantage", slot<&D::algorithm, &Algorithm::advantage>, {}, {"finite_difference", "gradient", "increment"}, "", "how g^2 a . grad V is got: two evaluations of V (paper), one backward pass, or the change of V over a step (released code)"},
 {"algorithm.update", slot<&D::algorithm, &Algorithm::update>, {}, {"clipped", "policy_gradient", "pathwise"}, "", "eq. 27, eq. 23, or eq. 23 with its exact mean over actions"},
 {"algorithm.baseline", slot<&D::algorithm, &Algorithm::baseline>, {}, {"none", "centred", "antithetic"}, "", "what is subtracted from the advantage rate; antithetic is a central difference"},
+{"algorithm.standardise", slot<&D::algorithm, &Algorithm::standardise>, {}, {"none", "per_time", "global"}, "", "mean and deviation of the advantage are taken out: never, time by time (released code), or over all samples and times"},
 {"algorithm.fd_scale", slot<&D::algorithm, &Algorithm::fd_scale>, positive, {}, "", "step of the finite difference, in units of g^2 |a|"},
 {"algorithm.kl_weight", slot<&D::algorithm, &Algorithm::kl_weight>, not_negative, {}, "reward per nat", "lambda, the paper's beta: price of leaving the pretrained model"},
 {"algorithm.policy_kl_limit", slot<&D::algorithm, &Algorithm::policy_kl_limit>, not_negative, {}, "nats", "inner updates of an epoch stop above this KL of new and old policy; 0: no limit"},
