@@ -300,7 +300,8 @@ Attributes common_attributes(const Communicator& comm, const TrajectoryBlock& bl
   text.resize(static_cast<std::size_t>(length));
   SCOREACT_CHECK_MPI(MPI_Bcast(text.data(), static_cast<int>(length), MPI_CHAR, 0, comm.get()));
   Attributes result;
-  for (const auto& [name, value] : json::parse(text).items()) {
+  const json received = json::parse(text); // items() only refers to it: it has to outlive the loop
+  for (const auto& [name, value] : received.items()) {
     if (value.is_string())
       result[name] = value.get<std::string>();
     else if (value.is_number_integer())
@@ -325,7 +326,7 @@ bool write_content(const Communicator& comm, hid_t file, const fs::path& path, c
   });
 
   Writer writer(comm, file, path, block, layout, compression);
-  writer.by_time("tau", block.tau, {"1", "time of the states, from 0 (noise) to 1 (data)"});
+  writer.by_time("tau", block.tau, {"1", "noise time of the states: 1 is noise, 0 is data"});
   writer.by_time("abar", block.abar, {"1", "cumulative signal power at the states"});
   writer.by_time("weight", block.weight, {"1", "integration weight of the step"});
   writer.by_time("keep", block.keep, {"1", "x[k+1] = keep x[k] + push action + spread noise"});
