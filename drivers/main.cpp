@@ -63,10 +63,13 @@ int choose_device(const std::string& wanted) {
     return device;
   }
 #endif
-  SCOREACT_REQUIRE(
-      wanted != "cuda", ExitCode::data,
-      "run.device = cuda: expected a CUDA device on this machine{}, found none; cpu and auto run here",
-      torch::cuda::device_count() > 0 ? "" : " and a scoreact built with CUDA");
+#ifdef SCOREACT_WITH_CUDA
+  const char* const reason = "this machine has none";
+#else
+  const char* const reason = "this scoreact was built without CUDA";
+#endif
+  SCOREACT_REQUIRE(wanted != "cuda", ExitCode::data,
+                   "run.device = cuda: expected a CUDA device, but {}; auto and cpu run here", reason);
   return -1;
 }
 
