@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
@@ -307,7 +308,8 @@ Attributes common_attributes(const Communicator& comm, const TrajectoryBlock& bl
     else if (value.is_number_integer())
       result[name] = value.get<std::int64_t>();
     else
-      result[name] = value.get<double>();
+      result[name] =
+          value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); // no NaN in JSON
   }
   return result;
 }
