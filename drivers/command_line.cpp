@@ -5,6 +5,8 @@
 #include "deck/toml_document.hpp"
 #include "diffusion/step.hpp"
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>

@@ -6,6 +6,9 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
 endif()
 
+# -O2: the time goes into LibTorch and into the kernels, which have -O3; -O3 here only makes compilation longer.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
 add_library(scoreact_warnings INTERFACE)
 target_compile_options(scoreact_warnings INTERFACE -Wall -Wextra -Werror)
 if(CCACHE_PROGRAM AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -25,7 +25,7 @@ if(NOT TARGET scoreact_hdf5)
   target_link_libraries(scoreact_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 endif()
 
-find_package(fmt REQUIRED)
+find_package(fmt REQUIRED)  # header-only: LibTorch's include folder brings another fmt, so the two halves compile different versions
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(PNG REQUIRED)

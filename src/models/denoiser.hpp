@@ -14,25 +14,27 @@ namespace scoreact {
 
 /// Times of the rows of one network call; rows may have different times, so that updates batch over time.
 struct RowTimes {
-  at::Tensor timestep;  ///< [rows] float32, N tau - 1: what networks are fed
-  at::Tensor alpha;     ///< [rows] float32, sqrt(abar)
-  at::Tensor sigma;     ///< [rows] float32, sqrt(1 - abar)
-  at::Tensor tau;       ///< [rows] float32, noise time
+  at::Tensor timestep; ///< [rows] float32, N tau - 1: what networks are fed
+  at::Tensor alpha;    ///< [rows] float32, sqrt(abar)
+  at::Tensor sigma;    ///< [rows] float32, sqrt(1 - abar)
+  at::Tensor tau;      ///< [rows] float32, noise time
 };
-/// `times` [(tau, abar)], one a block of `rows_per_time` consecutive rows; the tensors lie on `like`'s device.
-RowTimes row_times(const Schedule&, const std::vector<std::pair<double, double>>& tau_abar, long rows_per_time,
-                   const at::Tensor& like);
+/// `times` [(tau, abar)], one a block of `rows_per_time` consecutive rows; the tensors lie on `like`'s
+/// device.
+RowTimes row_times(const Schedule&, const std::vector<std::pair<double, double>>& tau_abar,
+                   long rows_per_time, const at::Tensor& like);
 
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
-  /// The network's own output for x [rows, ...] fp32, prompt [rows] int64 (class label or row of the prompt table; undefined
-  /// for unconditional models; -1 is the null condition of classifier-free guidance). Same shape as x.
+  /// The network's own output for x [rows, ...] fp32, prompt [rows] int64 (class label or row of the prompt
+  /// table; undefined for unconditional models; -1 is the null condition of classifier-free guidance). Same
+  /// shape as x.
   virtual at::Tensor predict(const at::Tensor& x, const RowTimes& times, const at::Tensor& prompt) = 0;
   virtual Prediction prediction() const = 0;
-  virtual std::vector<long> sample_shape() const = 0;  ///< shape of one sample: [C, H, W] or [d]
-  virtual const Schedule& schedule() const = 0;        ///< the one it was trained with
-  virtual long num_prompts() const = 0;                ///< labels 0..num_prompts-1; 0 = unconditional
+  virtual std::vector<long> sample_shape() const = 0; ///< shape of one sample: [C, H, W] or [d]
+  virtual const Schedule& schedule() const = 0;       ///< the one it was trained with
+  virtual long num_prompts() const = 0;               ///< labels 0..num_prompts-1; 0 = unconditional
   /// Trainable tensors with their names in files, in a fixed order.
   virtual std::vector<std::pair<std::string, at::Tensor>> named_parameters() = 0;
   /// A frozen twin with the same weights (requires_grad false): the pretrained mean.
@@ -41,11 +43,12 @@ class Denoiser {
   virtual void save(const std::string& directory) const = 0;
 };
 
-/// Score s(tau, x) [rows, ...] fp32 from a denoiser, with classifier-free guidance: eps = eps_u + w (eps_c - eps_u).
-/// One call of the network when w = 1, else one call on 2 rows blocks [null, conditional].
-at::Tensor score(Denoiser&, const at::Tensor& x, const RowTimes&, const at::Tensor& prompt, double guidance_scale);
+/// Score s(tau, x) [rows, ...] fp32 from a denoiser, with classifier-free guidance: eps = eps_u + w (eps_c -
+/// eps_u). One call of the network when w = 1, else one call on 2 rows blocks [null, conditional].
+at::Tensor score(Denoiser&, const at::Tensor& x, const RowTimes&, const at::Tensor& prompt,
+                 double guidance_scale);
 
 /// Tweedie's mean x0hat = (x + sigma^2 s) / alpha, paper eq. 21.
 at::Tensor tweedie_mean(const at::Tensor& x, const at::Tensor& score, const RowTimes&);
 
-}  // namespace scoreact
+} // namespace scoreact

@@ -5,22 +5,23 @@
 
 namespace scoreact {
 
-/// [model.analytic]: a mixture of M isotropic Gaussians with exact score (docs/mathematics.md, G1 and G5) and a residual policy.
+/// [model.analytic]: a mixture of M isotropic Gaussians with exact score (docs/mathematics.md, G1 and G5) and
+/// a residual policy.
 struct AnalyticOptions {
-  std::vector<double> weights = {1.0};             ///< [M], normalised to sum 1
-  std::vector<std::vector<double>> means = {{0.0, 0.0}};  ///< [M][d]
-  std::vector<double> stds = {1.0};                ///< [M]
-  std::string policy = "affine";                   ///< residual on the score: affine (in x, per time bin basis) | mlp
-  long hidden = 64;                                ///< width of the mlp residual
+  std::vector<double> weights = {1.0};                   ///< [M], normalised to sum 1
+  std::vector<std::vector<double>> means = {{0.0, 0.0}}; ///< [M][d]
+  std::vector<double> stds = {1.0};                      ///< [M]
+  std::string policy = "affine"; ///< residual on the score: affine (in x, per time bin basis) | mlp
+  long hidden = 64;              ///< width of the mlp residual
 };
 
 struct ModelOptions {
-  std::string kind = "pixel_unet";  ///< pixel_unet | stable_diffusion | analytic
-  std::string path = "";            ///< Hugging Face model directory
-  long lora_rank = 4;               ///< diffusers train_text_to_image_lora.py default
-  double lora_alpha = 4.0;          ///< scale = alpha / rank
-  std::string train = "full";       ///< lora | full
+  std::string kind = "pixel_unet"; ///< pixel_unet | stable_diffusion | analytic
+  std::string path = "";           ///< Hugging Face model directory
+  long lora_rank = 4;              ///< diffusers train_text_to_image_lora.py default
+  double lora_alpha = 4.0;         ///< scale = alpha / rank
+  std::string train = "full";      ///< lora | full
   AnalyticOptions analytic;
 };
 
-}  // namespace scoreact
+} // namespace scoreact

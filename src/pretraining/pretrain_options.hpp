@@ -6,25 +6,25 @@
 namespace scoreact {
 
 struct DataOptions {
-  std::string path = "";          ///< csv.gz (pixels..., label), IDX images (labels beside), or CIFAR-10 binary
-  std::string format = "csv";     ///< csv | idx | cifar10
+  std::string path = "";      ///< csv.gz (pixels..., label), IDX images (labels beside), or CIFAR-10 binary
+  std::string format = "csv"; ///< csv | idx | cifar10
   long height = 8;
   long width = 8;
   long channels = 1;
-  double max_value = 16.0;        ///< pixel value that maps to 1; 0 maps to -1
+  double max_value = 16.0; ///< pixel value that maps to 1; 0 maps to -1
   long num_classes = 10;
-  double test_fraction = 0.2;     ///< held out, the same rows for every network of a study
-  double label_noise = 0.0;       ///< share of training labels replaced by a uniformly random other one
+  double test_fraction = 0.2; ///< held out, the same rows for every network of a study
+  double label_noise = 0.0;   ///< share of training labels replaced by a uniformly random other one
 };
 
 struct NetworkOptions {
-  std::string kind = "pixel_unet";                 ///< pixel_unet | classifier_cnn | classifier_mlp
+  std::string kind = "pixel_unet"; ///< pixel_unet | classifier_cnn | classifier_mlp
   std::vector<long> block_out_channels = {16, 32};
   std::vector<std::string> down_block_types = {"DownBlock2D", "DownBlock2D"};
   std::vector<std::string> up_block_types = {"UpBlock2D", "UpBlock2D"};
   long layers_per_block = 1;
   long norm_num_groups = 8;
-  long hidden = 32;                                ///< classifier width
+  long hidden = 32; ///< classifier width
 };
 
 struct PretrainOptions {
@@ -33,11 +33,12 @@ struct PretrainOptions {
   double learning_rate = 2e-3;
   double weight_decay = 1e-4;
   double ema_decay = 0.999;
-  double label_dropout = 0.1;       ///< share of null labels, for classifier-free guidance
-  double label_smoothing = 0.1;     ///< classifier
-  double input_noise = 0.3;         ///< classifier: standard deviation of the noise augmentation, uniform in [0, this]
-  long log_freq = 200;              ///< iterations a line of the log and a row of metrics
-  std::string out = "";             ///< folder of the trained model; empty = RUN_DIR/model
+  double label_dropout = 0.1;   ///< share of null labels, for classifier-free guidance
+  double label_smoothing = 0.1; ///< classifier
+  double input_noise =
+      0.3;              ///< classifier: standard deviation of the noise augmentation, uniform in [0, this]
+  long log_freq = 200;  ///< iterations a line of the log and a row of metrics
+  std::string out = ""; ///< folder of the trained model; empty = RUN_DIR/model
 };
 
-}  // namespace scoreact
+} // namespace scoreact

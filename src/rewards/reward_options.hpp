@@ -6,12 +6,13 @@
 namespace scoreact {
 
 struct RewardOptions {
-  std::vector<std::string> kind = {"classifier"};  ///< classifier | jpeg_compressibility | jpeg_incompressibility | linear | quadratic | ...
-  std::vector<double> weights = {};                ///< one a kind; empty = all 1
-  std::string path = "";                           ///< classifier directory or reward model files
-  std::vector<double> vector = {};                 ///< linear: RM = vector . x
-  double strength = 1.0;                           ///< quadratic: RM = -strength/2 |x - center|^2
-  std::vector<double> center = {};                 ///< quadratic
+  std::vector<std::string> kind = {"classifier"}; ///< classifier | jpeg_compressibility |
+                                                  ///< jpeg_incompressibility | linear | quadratic | ...
+  std::vector<double> weights = {};               ///< one a kind; empty = all 1
+  std::string path = "";                          ///< classifier directory or reward model files
+  std::vector<double> vector = {};                ///< linear: RM = vector . x
+  double strength = 1.0;                          ///< quadratic: RM = -strength/2 |x - center|^2
+  std::vector<double> center = {};                ///< quadratic
 };
 
-}  // namespace scoreact
+} // namespace scoreact

@@ -2,6 +2,7 @@
 
 #include "bridge/bridge.hpp"
 #include "kernels/normal_noise.hpp"
+#include "kernels/runtime.hpp"
 #include "kernels/sampler_step.hpp"
 
 #include <torch/torch.h>
@@ -146,11 +147,13 @@ at::Tensor draw(ScorePolicy& policy, const StepTable& table, const std::vector<A
                 const at::Tensor& initial, const std::function<void(const StepView&)>& observe) {
   torch::NoGradGuard no_grad;
   const auto options = at::TensorOptions().dtype(at::kFloat).device(prompt.device());
-  at::Tensor finals = at::empty(with_leading(shard.count, policy.sample_shape()), options);
+  // given noise decides the size: convolutional networks draw other sizes than they were trained at
+  const std::vector<long> shape = initial.defined() ? initial.sizes().slice(1).vec() : policy.sample_shape();
+  at::Tensor finals = at::empty(with_leading(shard.count, shape), options);
   Stepper stepper(policy, table, actions, key);
   for (long first = 0; first < shard.count; first += shard.micro_batch) {
     const long rows = std::min(shard.micro_batch, shard.count - first);
-    at::Tensor x = at::empty(with_leading(rows, policy.sample_shape()), options), next = at::empty_like(x);
+    at::Tensor x = at::empty(with_leading(rows, shape), options), next = at::empty_like(x);
     const StepOutput scratch{at::empty_like(x), at::empty_like(x), next,
                              at::empty({rows}, options.dtype(at::kDouble))};
     if (initial.defined())

@@ -1,6 +1,7 @@
 #pragma once
 /// The surroundings of the epoch loop: run directory, run file, checkpoints, pictures, trajectories,
 /// progress, stopping and resuming. It knows nothing of how an algorithm learns.
+#include "error/error.hpp"
 #include "parallel/communicator.hpp"
 #include "rl/algorithm.hpp"
 #include "rl/prompts.hpp"
