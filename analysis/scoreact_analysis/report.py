@@ -10,10 +10,28 @@ from scoreact_analysis import numbers, page
 from scoreact_analysis.errors import missing
 from scoreact_analysis.figures import cost, divergence, guards, images, step_counts, training, value_fit
 from scoreact_analysis.hdf5 import Floats
-from scoreact_analysis.headline import Headline, headline, trained_column
+from scoreact_analysis.headline import Headline, headline, last, trained_column
 from scoreact_analysis.run_file import Evaluation, RunFile
 from scoreact_analysis.value_study import ValueStudy
 
+DRAWN = {
+    "epoch",
+    "iteration",
+    "samples_total",
+    "network_evaluations",
+    "wall_time",
+    "epoch_time",
+    "rollout_time",
+    "value_time",
+    "update_time",
+    "reward_mean",
+    "reward_std",
+    "reward_stderr",
+    "kl_path",
+    "kl_chain",
+    "value_mse",
+    *(guard.metric for guard in guards.GUARDS),
+}
 VALUE_STUDY_FILE = "value_study.h5"
 
 
@@ -43,6 +61,7 @@ def run_page(run: RunFile, study: ValueStudy | None = None) -> str:
         image_part(run),
         page.section("Learning", learning_cards(run), wide=True),
         evaluation_part(run),
+        page.section("Other metrics", other_cards(run), wide=True),
         page.section(
             "Cost and value fit",
             [
@@ -98,6 +117,9 @@ def subtitle(run: RunFile) -> str:
 
 def status_badges(run: RunFile) -> str:
     """Finished or how far, and whether the first ratio was exact."""
+    if run.attributes.get("kind") == "pretrain":
+        done = numbers.count(last(run.metric("iteration")))
+        return page.badge(f"{done} of {run.deck_value('pretrain.iterations', '?')} iterations")
     badges = (
         page.badge(f"finished, {run.epochs} epochs", "good")
         if run.finished
@@ -114,14 +136,16 @@ def headline_tiles(run: RunFile, found: Headline) -> list[str]:
     before, after = (
         numbers.with_error(v, e) for v, e in ((found.before, found.before_error), (found.after, found.after_error))
     )
-    tiles = [
-        page.tile(
-            f"Reward before → after ({found.where})",
-            f"{numbers.plain(found.before)} → {numbers.plain(found.after)}",
-            f"{before}  →  {after} (standard errors)",
-            main=True,
+    tiles = []
+    if math.isfinite(found.after):
+        tiles.append(
+            page.tile(
+                f"Reward before → after ({found.where})",
+                f"{numbers.plain(found.before)} → {numbers.plain(found.after)}",
+                f"{before}  →  {after} (standard errors)",
+                main=True,
+            )
         )
-    ]
     if math.isfinite(found.judge_after):
         was = f"base {numbers.percent(found.judge_before)}" if math.isfinite(found.judge_before) else ""
         tiles.append(page.tile("Judge accuracy", numbers.percent(found.judge_after), was))
@@ -192,6 +216,17 @@ def learning_cards(run: RunFile) -> list[str]:
             "frontier",
             "One dot an epoch. Up and left is better; moving right without rising is drift.",
         ),
+    ]
+
+
+def other_cards(run: RunFile) -> list[str]:
+    """Metrics that have no figure of their own, e.g. the loss of a pretraining run."""
+    return [
+        page.figure_card(
+            name.replace("_", " ").capitalize(), training.plain_metric(run, name), f"metric-{name}", run.labels[name]
+        )
+        for name in run.metric_names
+        if name not in DRAWN
     ]
 
 

@@ -135,6 +135,21 @@ def test_a_run_without_any_epoch_has_a_report(tmp_path: Path) -> None:
     assert "0 of 30 epochs" in checked(run_dir / "report.html").words
 
 
+def test_a_pretraining_run_shows_its_loss_and_no_reward(tmp_path: Path) -> None:
+    iteration = np.arange(100.0, 700.0, 100.0)
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        file.attrs["format"], file.attrs["kind"] = "scoreact-run", "pretrain"
+        file.attrs["deck"] = "[run]\nname = 'base'\n[pretrain]\niterations = 600\n"
+        file["metrics/epoch"] = np.arange(1.0, 7.0)
+        file["metrics/iteration"], file["metrics/loss"] = iteration, 1 / iteration
+    assert main(["report", str(tmp_path)]) == 0
+    page = checked(tmp_path / "report.html")
+    assert "600 of 600 iterations" in page.words
+    assert "Loss" in page.words
+    assert "Reward" not in page.words
+    assert page.tags.count("svg") == 1
+
+
 def test_a_first_ratio_other_than_one_is_flagged(run_dir: Path) -> None:
     with h5py.File(run_dir / "run.h5", "r+") as file:
         file["metrics/ratio_first_max_deviation"][3] = 1e-6

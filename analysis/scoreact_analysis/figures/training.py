@@ -16,6 +16,16 @@ def reward_against_time(run: RunFile) -> Figure | None:
     return _reward(run, "wall_time", "wall time (s)")
 
 
+def plain_metric(run: RunFile, name: str) -> Figure | None:
+    """Any metric against epochs, None where it has no values."""
+    if not run.has(name):
+        return None
+    drawing = chart.plot("epoch", "", height=2.5)
+    chart.line(drawing.axes, run.metric("epoch"), run.metric(name), 0)
+    chart.log_scale(drawing.axes, [run.metric(name)])
+    return drawing.figure
+
+
 def _reward(run: RunFile, against: str, x_label: str) -> Figure | None:
     if not (run.has("reward_mean") and run.has(against)):
         return None
