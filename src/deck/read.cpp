@@ -301,8 +301,9 @@ class Reader {
 
   static std::string wrong(const Key& key, const Node& node) {
     std::string expected = expectation(key);
-    if (const auto* whole = std::get_if<std::int64_t>(&node.value);
-        whole && static_cast<double>(*whole) > key.range.high)
+    const auto* whole = std::get_if<std::int64_t>(&node.value);
+    const bool bound_is_said = key.range.text().find(',') != std::string::npos;
+    if (whole && !bound_is_said && static_cast<double>(*whole) > key.range.high)
       expected += fmt::format(" and at most {:.0f}", key.range.high);
     return fmt::format("expected {}, found {}", expected, node.describe());
   }

@@ -1,7 +1,26 @@
 #include "deck/toml_document.hpp"
 
 #include <fmt/format.h>
+
+// toml++ 3.3 asserts things that damaged text breaks (`[.a]`), and in release builds tells the compiler that
+// they hold. Both become an exception here. Its headers look at NDEBUG, hence the two lines around the
+// include.
+namespace {
+struct BrokenAssumption {};
+[[noreturn]] void assumption_broken() { throw BrokenAssumption{}; }
+} // namespace
+#define TOML_ASSERT(expression)                                                                              \
+  do {                                                                                                       \
+    if (!(expression))                                                                                       \
+      assumption_broken();                                                                                   \
+  } while (false)
+#ifdef NDEBUG
+#undef NDEBUG
 #include <toml++/toml.h>
+#define NDEBUG
+#else
+#include <toml++/toml.h>
+#endif
 
 #include <algorithm>
 #include <cctype>
@@ -99,6 +118,20 @@ Node convert(const toml::node& source) {
   return node;
 }
 
+/// The first line with whose end the text breaks toml++'s assumptions.
+long broken_line(const std::string& text) {
+  long line = 1;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', end + 1), ++line) {
+    try {
+      const toml::table prefix = toml::parse(std::string_view(text).substr(0, end + 1));
+    } catch (const BrokenAssumption&) {
+      return line;
+    } catch (const toml::parse_error&) { // the prefix may end inside a list
+    }
+  }
+  return line;
+}
+
 struct Describe {
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(std::int64_t value) const { return fmt::format("the integer {}", value); }
@@ -133,6 +166,8 @@ std::variant<Table, SyntaxError> parse_toml(const std::string& text) {
   } catch (const toml::parse_error& error) {
     return SyntaxError{std::string(error.description()), error.source().begin.line,
                        error.source().begin.column};
+  } catch (const BrokenAssumption&) {
+    return SyntaxError{"expected a key, a [section] or a comment", broken_line(text), 1};
   }
 }
 

@@ -185,7 +185,7 @@ TEST(DeckErrors, BothOfAnEitherOrPairAreRefused) {
 
 TEST(DeckErrors, AllAreListedAtOnceInTheOrderOfTheFile) {
   const std::string message = message_of(
-      "[run]\nepochs = 0\nsede = 3\n[train]\nclip_range = 3.0\nminibatch_size = 48\n", {"sample.eta=7"});
+      "[run]\nepochs = 0\nsede = 3\n[train]\nclip_range = 3.0\nminibatch_size = 96\n", {"sample.eta=7"});
   EXPECT_THAT(message, HasSubstr("5 errors in the deck deck.toml:\n"
                                  "deck.toml:2:10: run.epochs"));
   std::size_t at = 0;
