@@ -36,7 +36,12 @@ LearnReport Ctrl::learn(Trajectories& batch) {
   const long samples_per_call = context_.train.micro_batch_size;
   attach_pretrained(batch, policy, samples_per_call); // eq. 16
   const at::Tensor returns =
-      monte_carlo_returns(batch, options.kl_weight, context_.value.include_kl);                   // eq. 18
+      monte_carlo_returns(batch, options.kl_weight, context_.value.include_kl); // eq. 18
+  if (!scaled_) {
+    const double spread = global_std(batch.reward.unsqueeze(0), context_.ranks);
+    value_.set_scale(spread > 0 ? spread : 1.0);
+    scaled_ = true;
+  }
   report.value_mse = fit_value(batch, returns, policy, value_, context_.ranks, samples_per_call); // eq. 20
   UpdateSignal signal;
   if (options.update == "pathwise") {
@@ -63,6 +68,18 @@ LearnReport Ctrl::learn(Trajectories& batch) {
                                                                                      : 0;
   report.network_evaluations = (1 + extra) * rows + report.update.network_evaluations;
   return report;
+}
+
+std::map<std::string, std::vector<double>> Ctrl::state() const {
+  return scaled_ ? std::map<std::string, std::vector<double>>{{"value_scale", {value_.scale()}}}
+                 : std::map<std::string, std::vector<double>>{};
+}
+
+void Ctrl::restore(const std::map<std::string, std::vector<double>>& state) {
+  const auto found = state.find("value_scale");
+  scaled_ = found != state.end() && found->second.size() == 1;
+  if (scaled_)
+    value_.set_scale(found->second[0]);
 }
 
 } // namespace scoreact

@@ -12,11 +12,15 @@ class Ctrl : public Algorithm {
   LearnReport learn(Trajectories& batch) override;
   FlatAdamW& policy_optimizer() override { return update_.optimizer(); }
   ValueFunction* value_function() override { return &value_; }
+  /// The unit of the value's trained branch, fixed by the first rollout.
+  std::map<std::string, std::vector<double>> state() const override;
+  void restore(const std::map<std::string, std::vector<double>>&) override;
 
  private:
   AlgorithmContext context_;
   ValueFunction value_;
   PolicyUpdate update_;
+  bool scaled_ = false; ///< value_'s unit is set
 };
 
 } // namespace scoreact

@@ -58,7 +58,8 @@ double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePoli
                                       wanted); // value.batch_size rounded up to whole micro-batches
   for (long update = 0; update < value.options().steps_per_epoch; ++update) {
     const Minibatch minibatch = minibatch_of(micro, groups, update % groups);
-    const double rows = static_cast<double>(minibatch.leaves * part * times);
+    // in units of the scale: the gradient is of order 1
+    const double rows = static_cast<double>(minibatch.leaves * part * times) * value.scale() * value.scale();
     value.optimizer().update(
         {minibatch.leaves, minibatch.first, minibatch.count}, value.options().learning_rate, [&](long i) {
           const Part& entry = cached[static_cast<std::size_t>(minibatch.sample_of(i) / part)];

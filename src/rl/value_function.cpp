@@ -73,7 +73,8 @@ at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen)
   const ValueWeights weights = value_weights(options_.c_out, rows.tau);
   const at::Tensor& input = options_.corrector == "x" ? rows.x : rows.x0hat;
   return weights.skip * frozen +
-         weights.out * network_->forward(input, rows.tau, unconditional_ ? at::Tensor() : rows.prompt);
+         weights.out * scale_ *
+             network_->forward(input, rows.tau, unconditional_ ? at::Tensor() : rows.prompt);
 }
 
 } // namespace scoreact

@@ -39,6 +39,10 @@ class ValueFunction {
   /// V [rows] fp32 from a frozen branch computed before.
   at::Tensor value(const ValueRows&, const at::Tensor& frozen);
   at::Tensor value(const ValueRows& rows) { return value(rows, frozen_branch(rows)); }
+  /// F's unit, in units of reward: the trained branch is scale F, so that F and its learning rate see numbers
+  /// of order 1 whatever the reward's size is. 1 until set.
+  double scale() const { return scale_; }
+  void set_scale(double scale) { scale_ = scale; }
   FlatAdamW& optimizer() { return *optimizer_; }
   const ValueOptions& options() const { return options_; }
   bool differentiable_reward() const { return reward_->differentiable(); }
@@ -49,6 +53,7 @@ class ValueFunction {
   bool unconditional_;
   ValueNetwork network_;
   std::unique_ptr<FlatAdamW> optimizer_;
+  double scale_ = 1;
 };
 
 } // namespace scoreact
