@@ -44,19 +44,6 @@ Case read_case(const std::string& name) {
   return golden;
 }
 
-UnetConfig cifar10_config() {
-  UnetConfig config;
-  config.block_out_channels = {128, 256, 256, 256};
-  config.down_block_types = {"DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"};
-  config.up_block_types = {"UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"};
-  config.attention_head_dim = std::nullopt;
-  config.downsample_padding = 0;
-  config.flip_sin_to_cos = false;
-  config.freq_shift = 1;
-  config.norm_eps = 1e-6;
-  return config;
-}
-
 UnetConfig tiny_config() {
   UnetConfig config;
   config.sample_height = config.sample_width = 8;
@@ -135,7 +122,8 @@ TEST(Unet2d, HasExactlyTheTensorsOfDdpmCifar10) {
     }
   }
   ASSERT_EQ(expected.size(), 328u);
-  const unet::Unet2d network(cifar10_config(), std::nullopt);
+  const unet::Unet2d network(read_unet_config(source_path("inputs/cifar10/ddpm-cifar10-32/config.json")),
+                             std::nullopt);
   std::map<std::string, std::string> found;
   long parameters = 0;
   for (const auto& item : network.named_parameters()) {
