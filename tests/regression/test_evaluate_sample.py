@@ -1,4 +1,4 @@
-"""scoreact evaluate, sample and value-study as a user runs them, on digits with tiny untrained networks."""
+"""scoreact evaluate, sample and value-study as a user runs them, on the digit networks with tiny settings."""
 
 import json
 import os
@@ -51,21 +51,8 @@ def save_latents(array: npt.NDArray[np.float32], path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + array.tobytes())
 
 
-@pytest.fixture(scope="module")
-def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """model/, classifier/ and judge/ after a few updates: no good, but real."""
-    folder = tmp_path_factory.mktemp("networks")
-    for deck, name in (("pretrain", "model"), ("classifier", "classifier"), ("judge", "judge")):
-        out = ["--set", f"pretrain.out={folder / name}", "--out", folder / f"run_{name}", "--quiet"]
-        scoreact("pretrain", DIGITS / f"{deck}.toml", "--set", "pretrain.iterations=20", *out)
-    return folder
-
-
-def overrides(networks: Path) -> list[object]:
+def overrides() -> list[object]:
     pairs = {
-        "model.path": networks / "model",
-        "reward.path": networks / "classifier",
-        "evaluate.judge": networks / "judge",
         "evaluate.base_samples": 40,
         "sample.num_steps": 6,
         "sample.samples_per_epoch": 16,
@@ -80,10 +67,10 @@ def overrides(networks: Path) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def run(networks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with checkpoints of epochs 1 and 2."""
     folder = tmp_path_factory.mktemp("run") / "digits"
-    scoreact("finetune", DIGITS / "ctrl.toml", *overrides(networks), "--out", folder, "--quiet")
+    scoreact("finetune", DIGITS / "ctrl.toml", *overrides(), "--out", folder, "--quiet")
     return folder
 
 
@@ -134,9 +121,9 @@ def test_evaluate_replaces_its_tables(run: Path) -> None:
         assert np.isnan(kl[:, 1]).all(), "an ODE has no path KL"
 
 
-def test_evaluate_leaves_a_damaged_checkpoint_out(networks: Path, tmp_path: Path) -> None:
+def test_evaluate_leaves_a_damaged_checkpoint_out(tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
-    scoreact("finetune", DIGITS / "ctrl.toml", *overrides(networks), "--out", folder, "--quiet")
+    scoreact("finetune", DIGITS / "ctrl.toml", *overrides(), "--out", folder, "--quiet")
     weights = folder / "checkpoints" / "epoch_000001" / "policy.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -157,8 +144,8 @@ def test_evaluate_wants_a_run(tmp_path: Path) -> None:
     scoreact("evaluate", tmp_path / "nothing", code=66)
 
 
-def test_sample_draws_prompts_in_turn_and_repeats(networks: Path, tmp_path: Path) -> None:
-    words = ["sample", networks / "model", "--count", 12, "--steps", 5, "--seed", 3, "--quiet"]
+def test_sample_draws_prompts_in_turn_and_repeats(tmp_path: Path) -> None:
+    words = ["sample", DIGITS / "model", "--count", 12, "--steps", 5, "--seed", 3, "--quiet"]
     for name in ("one", "two"):
         scoreact(*words, "--out", tmp_path / name)
     scoreact(*words, "--out", tmp_path / "ranks", ranks=2)
@@ -178,10 +165,10 @@ def test_sample_draws_prompts_in_turn_and_repeats(networks: Path, tmp_path: Path
     assert not np.array_equal(load_latents(tmp_path / "other" / "latents.safetensors"), images)
 
 
-def test_sample_starts_from_given_noise(networks: Path, tmp_path: Path) -> None:
+def test_sample_starts_from_given_noise(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).standard_normal((3, 1, 8, 8)).astype(np.float32)
     save_latents(noise, tmp_path / "noise.safetensors")
-    words = ["sample", networks / "model", "--init-latents", tmp_path / "noise.safetensors", "--class", 4]
+    words = ["sample", DIGITS / "model", "--init-latents", tmp_path / "noise.safetensors", "--class", 4]
     words += ["--eta", 0, "--steps", 5, "--quiet"]
     scoreact(*words, "--seed", 1, "--out", tmp_path / "a")
     scoreact(*words, "--seed", 2, "--out", tmp_path / "b")
@@ -193,18 +180,18 @@ def test_sample_starts_from_given_noise(networks: Path, tmp_path: Path) -> None:
         assert list(file["prompt"][:]) == [4, 4, 4]
 
 
-def test_sample_draws_other_sizes_from_given_noise(networks: Path, tmp_path: Path) -> None:
+def test_sample_draws_other_sizes_from_given_noise(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).standard_normal((2, 1, 12, 16)).astype(np.float32)
     save_latents(noise, tmp_path / "noise.safetensors")
-    scoreact("sample", networks / "model", "--init-latents", tmp_path / "noise.safetensors", "--out", tmp_path / "out")
+    scoreact("sample", DIGITS / "model", "--init-latents", tmp_path / "noise.safetensors", "--out", tmp_path / "out")
     assert load_latents(tmp_path / "out" / "latents.safetensors").shape == noise.shape
 
 
-def test_sample_of_a_run_is_its_newest_checkpoint(run: Path, networks: Path, tmp_path: Path) -> None:
+def test_sample_of_a_run_is_its_newest_checkpoint(run: Path, tmp_path: Path) -> None:
     words = ["--count", 4, "--steps", 5, "--seed", 3, "--quiet", "--out"]
     scoreact("sample", run, *words, tmp_path / "run")
     scoreact("sample", run / "policy", *words, tmp_path / "policy")
-    scoreact("sample", networks / "model", *words, tmp_path / "base")
+    scoreact("sample", DIGITS / "model", *words, tmp_path / "base")
     drawn = {name: load_latents(tmp_path / name / "latents.safetensors") for name in ("run", "policy", "base")}
     assert np.array_equal(drawn["run"], drawn["policy"])
     assert not np.array_equal(drawn["run"], drawn["base"])
@@ -222,21 +209,20 @@ def test_sample_of_a_run_is_its_newest_checkpoint(run: Path, networks: Path, tmp
         (["--init-latents", "nothing.safetensors"], 66, "nothing.safetensors"),
     ],
 )
-def test_sample_says_what_is_wrong(networks: Path, tmp_path: Path, words: list[object], code: int, told: str) -> None:
-    done = scoreact("sample", networks / "model", *words, "--out", tmp_path / "out", code=code)
+def test_sample_says_what_is_wrong(tmp_path: Path, words: list[object], code: int, told: str) -> None:
+    done = scoreact("sample", DIGITS / "model", *words, "--out", tmp_path / "out", code=code)
     assert told in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_sample_accepts_a_label_as_prompt(networks: Path, tmp_path: Path) -> None:
-    scoreact("sample", networks / "model", "--prompt", 7, "--count", 2, "--steps", 2, "--out", tmp_path / "out")
+def test_sample_accepts_a_label_as_prompt(tmp_path: Path) -> None:
+    scoreact("sample", DIGITS / "model", "--prompt", 7, "--count", 2, "--steps", 2, "--out", tmp_path / "out")
     with h5py.File(tmp_path / "out" / "samples.h5") as file:
         assert list(file["prompt"][:]) == [7, 7]
 
 
-def test_value_study_compares_the_designs(networks: Path, tmp_path: Path) -> None:
-    words = ["value-study", DIGITS / "value_study.toml", "--set", f"model.path={networks / 'model'}"]
-    words += ["--set", f"reward.path={networks / 'classifier'}", "--set", "evaluate.base_samples=100"]
+def test_value_study_compares_the_designs(tmp_path: Path) -> None:
+    words = ["value-study", DIGITS / "value_study.toml", "--set", "evaluate.base_samples=100"]
     words += ["--set", "value.pretrain_epochs=3", "--set", "sample.num_steps=10", "--json", "--out"]
     first = json.loads(scoreact(*words, tmp_path / "a").stdout)
     assert json.loads(scoreact(*words, tmp_path / "b").stdout) == first
@@ -258,8 +244,7 @@ def test_value_study_compares_the_designs(networks: Path, tmp_path: Path) -> Non
     scoreact(*words[:-1], "--out", tmp_path / "c", code=64, ranks=2)
 
 
-def test_value_study_check_is_quick_and_apart(networks: Path, tmp_path: Path) -> None:
-    words = ["--set", f"model.path={networks / 'model'}", "--set", f"reward.path={networks / 'classifier'}"]
-    scoreact("value-study", DIGITS / "value_study.toml", *words, "--check", "--out", tmp_path)
+def test_value_study_check_is_quick_and_apart(tmp_path: Path) -> None:
+    scoreact("value-study", DIGITS / "value_study.toml", "--check", "--out", tmp_path)
     assert (tmp_path / "check" / "value_study.h5").exists()
     assert not (tmp_path / "value_study.h5").exists()
