@@ -1,11 +1,11 @@
-"""Command line: python -m scoreact_analysis {report,compare,recompute,picture} ..."""
+"""Command line: python -m scoreact_analysis {report,compare,recompute,picture,study-table} ..."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from scoreact_analysis import compare, picture, recompute, report
+from scoreact_analysis import compare, picture, recompute, report, study_table
 from scoreact_analysis.errors import AnalysisError, ExitCode, usage
 from scoreact_analysis.run_file import RunFile
 
@@ -56,6 +56,14 @@ def parser() -> Parser:
     command = commands.add_parser("picture", help="a PNG for a README: samples before and after, and the reward curve")
     command.add_argument("run", type=Path, metavar="RUN_DIR")
     command.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+    command = commands.add_parser("study-table", help="Markdown tables of a study, mean and standard error over seeds")
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="grouped by run.name without _seedN")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.md", help="a CSV file goes beside it")
+    command.add_argument("--reward", type=float, default=study_table.REWARD, help="level to reach (%(default)g)")
+    command.add_argument(
+        "--kl-weight", type=float, default=study_table.KL_WEIGHT, help="lambda of J for all runs (%(default)g)"
+    )
     return top
 
 
@@ -80,6 +88,9 @@ def run_command(arguments: list[str]) -> ExitCode:
         result = recompute.recompute(options.run, options.tolerance)
         print(recompute.listing(result))
         return ExitCode.DONE if result.passed else ExitCode.CHECK_FAILED
+    elif options.command == "study-table":
+        groups = compare.grouped([RunFile(directory) for directory in options.runs])
+        print(study_table.write_study_table(groups, options.out, options.reward, options.kl_weight))
     else:
         print(picture.write_picture(options.run, options.out))
     return ExitCode.DONE
