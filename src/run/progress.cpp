@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 namespace scoreact {
 
 Progress::Progress(std::string unit, long total, bool quiet)
-    : unit_(std::move(unit)), total_(total), quiet_(quiet), terminal_(isatty(STDOUT_FILENO) != 0) {}
+    : unit_(std::move(unit)), total_(total), quiet_(quiet),
+      terminal_(isatty(STDOUT_FILENO) != 0 && std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) {
+} // mpirun lends ranks a terminal
 
 Progress::~Progress() {
   if (line_open_)
