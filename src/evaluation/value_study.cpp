@@ -180,6 +180,10 @@ DesignResult fit_design(const ValueDesignOptions& design, const StudyData& data,
   const std::vector<std::int64_t> sizes = data.train.x.sizes().vec();
   ValueFunction value(std::move(reward), options, std::vector<long>(sizes.begin() + 1, sizes.end()),
                       num_prompts, fit.seed, ranks, true, data.train.x.device());
+  // the trained branch counts in units of the return's spread, as in training
+  const double spread = data.train.target.to(at::kDouble).std().item<double>();
+  value.set_scale(spread > 0 ? spread : 1.0);
+  const double unit = value.scale() * value.scale();
   const auto frozen_of = [&](const StudyRows& rows) {
     return design.predictor == "x" ? rows.reward_x : rows.reward_x0hat;
   };
@@ -200,7 +204,7 @@ DesignResult fit_design(const ValueDesignOptions& design, const StudyData& data,
                            pick(data.train.prompt)};
       value.optimizer().update({1, 0, 1}, options.learning_rate, [&](long) {
         at::AutoGradMode grad_mode(true);
-        (value.value(rows, pick(frozen)) - pick(data.train.target)).square().mean().backward();
+        ((value.value(rows, pick(frozen)) - pick(data.train.target)).square().mean() / unit).backward();
       });
     }
     result.train_mse.push_back(squared_errors(value, data.train, frozen).mean().item<double>());
