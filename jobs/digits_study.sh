@@ -80,7 +80,7 @@ one_run() {
   fi
   {
     "$program" finetune "inputs/digits/$deck.toml" --out "$run" --set run.name="$name" --set run.seed="$seed" \
-      --set sample.num_steps="$training" &&
+      --set sample.num_steps="$training" --set run.save_freq=0 --set store.images_per_epoch=0 &&
       "$program" evaluate "$run" --steps "$steps"
   } >>"$run.log" 2>&1 || status=$?
   if ((status == 75)); then
