@@ -282,7 +282,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
-    return {{}, true, (chosen ? chosen : &app)->help()};
+    return {{}, true, chosen ? chosen->help("scoreact") : app.help()};
   } catch (const CLI::ParseError& error) {
     SCOREACT_FAIL(ExitCode::usage, "{}", usage_message(error, chosen ? chosen : &app, words));
   }
