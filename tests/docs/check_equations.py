@@ -1,4 +1,4 @@
-"""The pages stay true: names in docs/equations.md exist, links lead somewhere, code blocks use known options and keys."""
+"""The pages stay true: names in docs/equations.md exist, links lead somewhere, code blocks use known options."""
 
 import re
 from dataclasses import dataclass
