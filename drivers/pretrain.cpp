@@ -126,7 +126,7 @@ void pretrain_denoiser(const Deck& deck, c10::Device device, bool check, Pretrai
   train_denoiser(model, data.train, deck.pretrain, ranks,
                  [&run](const TrainingReport& report) { run.observe(report); });
   const ImageBatch held_out = data.test.all();
-  if (held_out.labels.numel() > 0) {
+  if (!check && held_out.labels.numel() > 0) {
     torch::NoGradGuard no_grad;
     run.conclude(
         "test_loss",
@@ -152,7 +152,7 @@ void pretrain_classifier(const Deck& deck, c10::Device device, bool check, Pretr
   train_classifier(classifier, data.train, deck.pretrain, ranks,
                    [&run](const TrainingReport& report) { run.observe(report); });
   const ImageBatch held_out = data.test.all();
-  if (held_out.labels.numel() > 0) {
+  if (!check && held_out.labels.numel() > 0) {
     const ClassifierScore score = evaluate_classifier(classifier, held_out);
     run.conclude("test_accuracy", score.accuracy);
     run.conclude("test_log_likelihood", score.log_likelihood);
