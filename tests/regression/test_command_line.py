@@ -170,6 +170,13 @@ def test_missing_inputs(tmp_path):
     assert_error(scoreact("sample", tmp_path / "no"), MISSING)
 
 
+def test_errors_inside_a_command_keep_their_exit_code(tmp_path):
+    assert_error(scoreact("inspect", tmp_path / "no.h5"), MISSING, "no.h5")
+    junk = tmp_path / "junk.h5"
+    junk.write_bytes(b"neither HDF5 nor safetensors")
+    assert_error(scoreact("inspect", junk), BAD_DATA, "junk.h5")
+
+
 @pytest.mark.parametrize(
     "arguments, part",
     [
@@ -185,7 +192,7 @@ def test_missing_inputs(tmp_path):
         (["sample", "DECK", "--steps", "0"], "--steps"),
         (["sample", "DECK", "--count", "1e3"], "--count"),
         (["evaluate", "DECK", "--steps", "10,x"], "--steps"),
-        (["forward", "DECK"], "--inputs"),
+        (["forward", "DECK", "--out", "x"], "--inputs"),
         (["verify", "--set", "run.seed=1"], "--set"),
         (["help", "dekc"], "unknown command"),
     ],
