@@ -1,4 +1,4 @@
-/// scoreact finetune DECK: the main job. Wiring from the deck, then the loop of the paper's Algorithm 1.
+/// scoreact finetune DECK: the main job. Wiring from the deck, then the loop of the paper's section 4.
 #include "command.hpp"
 #include "models/registry.hpp"
 #include "rl/algorithm.hpp"
@@ -82,6 +82,9 @@ ExitCode run_finetune(const Invocation& invocation) {
   const SampleOptions& sample = deck.sample;
   const Shard shard = make_shard(sample.samples_per_epoch, sample.micro_batch_size, ranks.rank(),
                                  ranks.size(), "sample.micro_batch_size");
+  // the update's own micro-batches are dealt later; whether they can be is said now
+  make_shard(sample.samples_per_epoch, deck.train.micro_batch_size, ranks.rank(), ranks.size(),
+             "train.micro_batch_size");
 
   const at::Device device = device_of(invocation.device_id);
   const auto network = make_denoiser(deck.model, deck.schedule, device);

@@ -46,7 +46,7 @@ struct StepSubset {
   std::vector<double> weight; ///< [K], inverse probability of the draw
 };
 /// `uniforms` has K numbers in [0, 1). `always_last` steps at the data end form strata of their own (weight
-/// 1): the path KL of a drifting policy sits there (docs/digits.md).
+/// 1): the path KL of a drifting policy sits there (docs/studies/digits.md).
 StepSubset stratified_subset(long num_steps, long num_drawn, long always_last,
                              const std::vector<double>& uniforms);
 

@@ -1,6 +1,7 @@
 #pragma once
-/// Errors of the whole program: one exception type that carries the process's exit code (docs/interface.md, exit codes), and
-/// one macro family. Messages name what the user wrote, what was expected and what was found. Caught once, in drivers/main.cpp.
+/// Errors of the whole program: one exception type that carries the process's exit code (docs/interface.md,
+/// exit codes), and one macro family. Messages name what the user wrote, what was expected and what was
+/// found. Caught once, in drivers/main.cpp.
 #include <fmt/format.h>
 
 #include <stdexcept>
@@ -31,11 +32,12 @@ class Error : public std::runtime_error {
 /// Throws Error{internal} naming the call when an MPI call failed.
 void check_mpi(int status, const char* call);
 
-}  // namespace scoreact
+} // namespace scoreact
 
 #define SCOREACT_FAIL(code, ...) throw ::scoreact::Error((code), ::fmt::format(__VA_ARGS__))
-#define SCOREACT_REQUIRE(condition, code, ...)                                                                         \
-  do {                                                                                                                 \
-    if (!(condition)) SCOREACT_FAIL(code, __VA_ARGS__);                                                                \
+#define SCOREACT_REQUIRE(condition, code, ...)                                                               \
+  do {                                                                                                       \
+    if (!(condition))                                                                                        \
+      SCOREACT_FAIL(code, __VA_ARGS__);                                                                      \
   } while (false)
 #define SCOREACT_CHECK_MPI(call) ::scoreact::check_mpi((call), #call)

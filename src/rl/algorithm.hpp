@@ -1,6 +1,6 @@
 #pragma once
 /// An algorithm learns from one rollout. Adding one: a file in src/rl/ that defines a class and one line in
-/// registry.cpp.
+/// algorithm.cpp.
 #include "rl/policy_update.hpp"
 #include "rl/score_policy.hpp"
 #include "rl/trajectories.hpp"

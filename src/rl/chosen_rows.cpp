@@ -47,7 +47,8 @@ StepSubset choose_times(const StepTable& table, long num_times, double fraction,
   const long all = table.size();
   const long drawn = num_times > 0 ? std::min(num_times, all)
                                    : std::max(1L, std::lround(fraction * static_cast<double>(all)));
-  const long last = drawn < all ? std::max(1L, drawn / 5) : 0;
+  // one time alone must be able to be any step
+  const long last = drawn < all && drawn > 1 ? std::max(1L, drawn / 5) : 0;
   std::vector<double> uniforms;
   for (long k = 0; k < drawn; ++k)
     uniforms.push_back(

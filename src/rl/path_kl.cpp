@@ -8,6 +8,9 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <numeric>
+
 namespace scoreact {
 
 namespace {
@@ -86,8 +89,8 @@ PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Co
                                              static_cast<std::uint32_t>(k)));
     few.times = batch.steps() > last + 2 ? stratified_subset(batch.steps(), last + 2, last, uniforms)
                                          : choose_times(batch.table, 0, 1.0, 0, 0);
-    // one sample a call would have other bits than many: a fixed number of rows, whatever this rank holds
-    attach_pretrained(few, policy, mine);
+    // a network's bits may depend on its batch: a fixed number of rows a call, whatever this rank holds
+    attach_pretrained(few, policy, std::gcd(samples, batch.shard.micro_batch));
     const at::Tensor p = integrate(few, few.kl_step).to(at::kCPU),
                      c = integrate(few, few.kl_chain_step).to(at::kCPU);
     path.assign(p.data_ptr<double>(), p.data_ptr<double>() + mine);
