@@ -1,6 +1,6 @@
 #pragma once
-/// CTRL, "Score as Action": continuous-time policy optimisation with the score as the action (paper section
-/// 4, Algorithm 1).
+/// CTRL, "Score as Action": continuous-time policy optimisation with the score as the action (paper,
+/// section 4).
 #include "rl/algorithm.hpp"
 
 namespace scoreact {
