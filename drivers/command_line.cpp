@@ -93,6 +93,9 @@ void add_common_options(CLI::App& app, const Command& command, Invocation& invoc
   app.add_flag("--quiet", invocation.quiet, "print errors and results only");
 }
 
+/// CLI11 reads "-3" as an unsigned number.
+const CLI::Range seeds(0L, 9223372036854775807L);
+
 void add_own_options(CLI::App& app, const std::string& command, Invocation& invocation, Raw& raw) {
   if (command == "sample") {
     SampleRequest& sample = invocation.sample;
@@ -104,7 +107,7 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
     app.add_option("--guidance", sample.guidance, "classifier-free guidance, 1: none")
         ->type_name("X")
         ->check(CLI::Range(0.0, 1e6));
-    app.add_option("--seed", sample.seed, "key of the noise")->type_name("N");
+    app.add_option("--seed", sample.seed, "key of the noise")->type_name("N")->check(seeds);
     app.add_option("--prompt", sample.prompt, "text")->type_name("TEXT");
     app.add_option("--negative-prompt", sample.negative_prompt, "what guidance leads away from")
         ->type_name("TEXT");
@@ -123,7 +126,7 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
     app.add_option("--count", evaluate.count, "samples for each pair")
         ->type_name("N")
         ->check(CLI::Range(1L, 1000000000L));
-    app.add_option("--seed", evaluate.seed, "key of the noise")->type_name("N");
+    app.add_option("--seed", evaluate.seed, "key of the noise")->type_name("N")->check(seeds);
   } else if (command == "forward") {
     app.add_option("--inputs", invocation.forward.inputs,
                    "safetensors: arguments of the original Python forward, by name")

@@ -191,6 +191,7 @@ def test_errors_inside_a_command_keep_their_exit_code(tmp_path):
         (["sample", "DECK", "--solver", "dimm"], "did you mean"),
         (["sample", "DECK", "--steps", "0"], "--steps"),
         (["sample", "DECK", "--count", "1e3"], "--count"),
+        (["sample", "DECK", "--seed", "-3"], "--seed"),
         (["evaluate", "DECK", "--steps", "10,x"], "--steps"),
         (["forward", "DECK", "--out", "x"], "--inputs"),
         (["verify", "--set", "run.seed=1"], "--set"),
