@@ -188,6 +188,16 @@ UpdateReport PolicyUpdate::operator()(const Trajectories& batch, const UpdateSig
     }
   }
   report.clip_fraction = clipped / std::max(updates, 1.0);
+#ifndef NDEBUG
+  // networks give a row the same bits in any call of 16 rows or more (docs/architecture.md); smaller ones
+  // round differently
+  const bool exact = std::min(rows, batch.shard.micro_batch) >= 16;
+  SCOREACT_REQUIRE(
+      report.ratio_first_max_deviation <= (exact ? 0.0 : 1e-4), ExitCode::internal,
+      "the likelihood ratio before the first update deviates from 1 by {}: rollout and update evaluate "
+      "different policies",
+      report.ratio_first_max_deviation);
+#endif
   return report;
 }
 
