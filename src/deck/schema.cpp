@@ -70,7 +70,7 @@ std::vector<Key> rows() {
 {"model.analytic.weights", slot<&D::model, &Model::analytic, &Analytic::weights>, positive, {}, "", "weights of the M Gaussians, normalised to sum 1", Form::plain, 1},
 {"model.analytic.means", slot<&D::model, &Model::analytic, &Analytic::means>, any_number, {}, "", "means, M lists of d numbers", Form::plain, 1},
 {"model.analytic.stds", slot<&D::model, &Model::analytic, &Analytic::stds>, positive, {}, "", "standard deviations of the M isotropic Gaussians", Form::plain, 1},
-{"model.analytic.policy", slot<&D::model, &Model::analytic, &Analytic::policy>, {}, {"affine", "mlp"}, "", "trained residual on the score"},
+{"model.analytic.policy", slot<&D::model, &Model::analytic, &Analytic::policy>, {}, {"constant", "affine", "mlp"}, "", "trained residual on the score, as a function of the state"},
 {"model.analytic.hidden", slot<&D::model, &Model::analytic, &Analytic::hidden>, at_least_one, {}, "", "width of the mlp residual"},
 
 {"schedule.kind", slot<&D::schedule, &ScheduleOptions::kind>, {}, {"from_model", "linear", "scaled_linear", "cosine"}, "", "noise schedule; from_model: the one in the model directory, for analytic models linear from 1e-4 to 0.02"},
@@ -129,7 +129,7 @@ std::vector<Key> rows() {
 
 {"value.predictor", slot<&D::value, &Value::predictor>, {}, {"x0hat", "x"}, "", "input of the frozen reward branch of V (eq. 20)"},
 {"value.corrector", slot<&D::value, &Value::corrector>, {}, {"x", "x0hat"}, "", "input of the trained branch"},
-{"value.c_out", slot<&D::value, &Value::c_out>, {}, {"sin", "one_minus_cos", "linear"}, "", "weight of the trained branch; that of the frozen one is cos(pi tau/2), with linear 1 - tau"},
+{"value.c_out", slot<&D::value, &Value::c_out>, {}, {"sin", "one_minus_cos", "linear", "none"}, "", "weight of the trained branch; that of the frozen one is cos(pi tau/2), with linear 1 - tau; none: V = RM(predictor) alone"},
 {"value.learning_rate", slot<&D::value, &Value::learning_rate>, positive, {}, "", "of the value's AdamW"},
 {"value.batch_size", slot<&D::value, &Value::batch_size>, at_least_one, {}, "(sample, time) pairs", "an optimiser update, all ranks together"},
 {"value.steps_per_epoch", slot<&D::value, &Value::steps_per_epoch>, count, {}, "updates", "of the value an epoch"},

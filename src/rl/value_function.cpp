@@ -9,13 +9,15 @@
 namespace scoreact {
 
 ValueWeights value_weights(const std::string& c_out, const at::Tensor& tau) {
+  if (c_out == "none")
+    return {at::ones_like(tau), at::zeros_like(tau)};
   if (c_out == "linear")
     return {1.0 - tau, tau};
   const at::Tensor angle = tau * (std::numbers::pi / 2.0);
   if (c_out == "sin")
     return {angle.cos(), angle.sin()};
   SCOREACT_REQUIRE(c_out == "one_minus_cos", ExitCode::data,
-                   "value.c_out: expected sin, one_minus_cos or linear, found \"{}\"", c_out);
+                   "value.c_out: expected sin, one_minus_cos, linear or none, found \"{}\"", c_out);
   return {angle.cos(), 1.0 - angle.cos()};
 }
 

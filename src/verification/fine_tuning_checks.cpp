@@ -22,20 +22,24 @@ struct Study {
   AnalyticOptions model;
   QuadraticReward reward;
   double kl_weight;
-  double
-      tolerance; ///< of gain and KL, relative; of means and covariances, in units of the tilted law's spread
+  /// Of the value function; none: V = RM(x0hat), whose gradient is exact for constant pushes.
+  std::string c_out;
+  double learning_rate;
+  /// Of gain and KL, relative; of means and covariances, in units of the tilted law's spread.
+  double tolerance;
 };
 
 std::vector<Study> studies() {
   AnalyticOptions gaussian, mixture;
   gaussian.means = {{0.6, -0.4}};
   gaussian.stds = {0.8};
+  gaussian.policy = "constant";
   mixture.weights = {0.4, 0.6};
   mixture.means = {{-1.2, 0.3}, {0.8, -0.5}};
   mixture.stds = {0.5, 0.6};
   mixture.policy = "mlp";
-  return {{"gaussian", gaussian, {{0.8, -0.6}, 0.0, {0.0, 0.0}}, 0.6, 0.06},
-          {"mixture", mixture, {{0.0, 0.0}, 0.8, {1.0, 0.4}}, 0.6, 0.12}};
+  return {{"gaussian", gaussian, {{0.8, -0.6}, 0.0, {0.0, 0.0}}, 0.6, "none", 0.2, 0.06},
+          {"mixture", mixture, {{0.0, 0.0}, 0.8, {1.0, 0.4}}, 0.6, "sin", 0.02, 0.12}};
 }
 
 /// Final states, rewards and path KLs of fresh samples under the trained policy.
@@ -71,8 +75,9 @@ Outcome fine_tune(const Study& study, const VerifyOptions& options) {
   train.adam_weight_decay = train.max_grad_norm = train.adv_clip_max = 0;
   train.adam_beta2 = 0.99;
   ValueOptions value;
+  value.c_out = study.c_out;
   value.learning_rate = 5e-3;
-  value.steps_per_epoch = 16;
+  value.steps_per_epoch = study.c_out == "none" ? 0 : 32;
   value.batch_size = samples / 4 * grid.num_steps;
   const PromptStatOptions prompt_stats;
   const double updates = static_cast<double>(epochs * 4);
@@ -82,7 +87,7 @@ Outcome fine_tune(const Study& study, const VerifyOptions& options) {
              train,
              value,
              prompt_stats,
-             {0.05, "cosine", 0, updates},
+             {study.learning_rate, "cosine", 0, updates},
              ranks,
              options.seed,
              true});

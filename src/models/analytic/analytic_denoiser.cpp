@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 namespace scoreact {
@@ -133,14 +134,17 @@ Schedule make_analytic_schedule(const ScheduleOptions& options) {
 
 std::shared_ptr<Denoiser> make_analytic_denoiser(const AnalyticOptions& options,
                                                  const ScheduleOptions& schedule_options) {
-  SCOREACT_REQUIRE(options.policy == "affine" || options.policy == "mlp", ExitCode::data,
-                   "model.analytic.policy = \"{}\": expected affine or mlp", options.policy);
+  const std::map<std::string, ResidualKind> kinds = {
+      {"constant", ResidualKind::constant}, {"affine", ResidualKind::affine}, {"mlp", ResidualKind::mlp}};
+  const auto kind = kinds.find(options.policy);
+  SCOREACT_REQUIRE(kind != kinds.end(), ExitCode::data,
+                   "model.analytic.policy = \"{}\": expected constant, affine or mlp", options.policy);
   const auto mixture = make_mixture(options);
   const auto schedule = make_analytic_schedule(schedule_options);
   const ResidualScales scales{mixture.mean(), mixture.mean_variance(), schedule.log_snr(1.0),
                               schedule.log_snr(schedule.tau_of_index(0))};
-  return std::make_shared<AnalyticDenoiser>(
-      mixture, schedule, ResidualPolicy(scales, options.policy == "mlp" ? options.hidden : 0));
+  return std::make_shared<AnalyticDenoiser>(mixture, schedule,
+                                            ResidualPolicy(scales, kind->second, options.hidden));
 }
 
 } // namespace scoreact

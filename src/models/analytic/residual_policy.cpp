@@ -20,18 +20,20 @@ at::Tensor weight(long rows, long columns, at::Generator& generator) {
 
 } // namespace
 
-ResidualPolicy::ResidualPolicy(ResidualScales scales, long hidden)
-    : scales_(std::move(scales)), hidden_(hidden) {
+ResidualPolicy::ResidualPolicy(ResidualScales scales, ResidualKind kind, long hidden)
+    : scales_(std::move(scales)), kind_(kind) {
   const long d = static_cast<long>(scales_.mean.size());
   parameters_.emplace_back("bias", torch::zeros({num_knots, d}));
-  parameters_.emplace_back("slope", torch::zeros({num_knots, d, d}));
-  if (hidden_ > 0) {
+  if (kind_ != ResidualKind::constant) {
+    parameters_.emplace_back("slope", torch::zeros({num_knots, d, d}));
+  }
+  if (kind_ == ResidualKind::mlp) {
     auto generator = at::detail::createCPUGenerator(initial_weights_seed);
-    parameters_.emplace_back("mlp.0.weight", weight(hidden_, d + num_knots, generator));
-    parameters_.emplace_back("mlp.0.bias", torch::zeros({hidden_}));
-    parameters_.emplace_back("mlp.2.weight", weight(hidden_, hidden_, generator));
-    parameters_.emplace_back("mlp.2.bias", torch::zeros({hidden_}));
-    parameters_.emplace_back("mlp.4.weight", torch::zeros({d, hidden_}));
+    parameters_.emplace_back("mlp.0.weight", weight(hidden, d + num_knots, generator));
+    parameters_.emplace_back("mlp.0.bias", torch::zeros({hidden}));
+    parameters_.emplace_back("mlp.2.weight", weight(hidden, hidden, generator));
+    parameters_.emplace_back("mlp.2.bias", torch::zeros({hidden}));
+    parameters_.emplace_back("mlp.4.weight", torch::zeros({d, hidden}));
   }
   for (auto& [name, tensor] : parameters_) {
     tensor.set_requires_grad(true);
@@ -65,14 +67,18 @@ at::Tensor ResidualPolicy::operator()(const at::Tensor& x, const at::Tensor& alp
   const auto where = position(alpha, sigma);
   const auto left = where.detach().floor().clamp_max(static_cast<double>(num_knots - 2)).to(torch::kInt64);
   const auto share = (where - left).unsqueeze(1);
-  const auto knots = torch::cat({parameter(0), parameter(1).flatten(1)}, 1).to(torch::kFloat64);
+  auto table = parameter(0);
+  if (kind_ != ResidualKind::constant) {
+    table = torch::cat({table, parameter(1).flatten(1)}, 1);
+  }
+  table = table.to(torch::kFloat64);
   const auto between =
-      torch::embedding(knots, left) * (1.0 - share) + torch::embedding(knots, left + 1) * share;
+      torch::embedding(table, left) * (1.0 - share) + torch::embedding(table, left + 1) * share;
   auto push = between.narrow(1, 0, d);
-  for (long j = 0; j < d; ++j) { // A y, column by column of A^T
+  for (long j = 0; j < d && kind_ != ResidualKind::constant; ++j) { // A y, column by column of A^T
     push = push + between.narrow(1, d + j * d, d) * y.narrow(1, j, 1);
   }
-  if (hidden_ > 0) {
+  if (kind_ == ResidualKind::mlp) {
     const auto knot_numbers = torch::arange(num_knots, where.options());
     const auto hats = torch::relu(1.0 - (where.unsqueeze(1) - knot_numbers).abs());
     const auto features = torch::cat({y, hats}, 1);

@@ -15,6 +15,10 @@
 
 namespace scoreact {
 
+/// constant: b alone (holds the optimum of a linear reward on a Gaussian); affine: b + A y; mlp: all three
+/// terms.
+enum class ResidualKind { constant, affine, mlp };
+
 /// What the residual knows of data and schedule (nothing of the reward).
 struct ResidualScales {
   std::vector<double> mean; ///< [d] of the data
@@ -26,8 +30,8 @@ struct ResidualScales {
 class ResidualPolicy {
  public:
   static constexpr long num_knots = 16;
-  /// @param hidden width of the network's two hidden layers; 0: affine only.
-  ResidualPolicy(ResidualScales scales, long hidden);
+  /// @param hidden width of the two hidden layers of mlp; not read otherwise.
+  ResidualPolicy(ResidualScales scales, ResidualKind kind, long hidden);
 
   /// r [rows, d] float64 for x [rows, d] float64 and alpha, sigma [rows] float64. A row's result does not
   /// depend on the other rows (affine part).
@@ -43,7 +47,7 @@ class ResidualPolicy {
   at::Tensor position(const at::Tensor& alpha, const at::Tensor& sigma) const;
   const at::Tensor& parameter(std::size_t index) const { return parameters_[index].second; }
   ResidualScales scales_;
-  long hidden_;
+  ResidualKind kind_;
   std::vector<std::pair<std::string, at::Tensor>> parameters_;
 };
 

@@ -44,7 +44,7 @@ TEST(AnalyticDenoiser, PredictsTheExactScoreOfTheMixture) {
 }
 
 TEST(AnalyticDenoiser, StartsAtThePretrainedPolicyBitForBit) {
-  for (const char* policy : {"affine", "mlp"}) {
+  for (const char* policy : {"constant", "affine", "mlp"}) {
     auto options = mixture_options();
     options.policy = policy;
     const auto model = make_analytic_denoiser(options, {});
