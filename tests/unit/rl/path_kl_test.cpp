@@ -17,9 +17,9 @@ using namespace testing_support;
 /// s_pre + 0.4 (0.5, 0.7): a score that differs from the pretrained one by the same vector everywhere (G6).
 struct ConstantShift {
   explicit ConstantShift(long samples, double eta = 1.0, long steps = 6)
-      : network(std::make_shared<verification::ShiftedGaussian>(
-            kDataMean, kDataStd, Point{0.5, 0.7}, verification::Profile{1, 0, 0},
-            make_analytic_schedule({}), samples)),
+      : network(std::make_shared<verification::ShiftedGaussian>(kDataMean, kDataStd, Point{0.5, 0.7},
+                                                                verification::Profile{1, 0, 0},
+                                                                make_analytic_schedule({}), samples)),
         policy(network, 1.0), table(table_of("ddim", steps, eta)) {
     network->set_theta(0.4);
   }
