@@ -103,7 +103,7 @@ def test_quickstart_builds_fine_tunes_evaluates_and_reports(machine):
     assert build.startswith("cmake --build build") and build.endswith("--target scoreact_program")
     assert steps == [
         "mpirun -n 3 build/bin/scoreact finetune inputs/digits/ctrl.toml --out runs/quickstart",
-        "scoreact evaluate runs/quickstart --steps 10,25,50,100",
+        "mpirun -n 3 build/bin/scoreact evaluate runs/quickstart --steps 10,25,50,100",
         "python -m scoreact_analysis report runs/quickstart",
     ]
     last = done.stdout.splitlines()[-1]
