@@ -36,7 +36,7 @@ const Command commands[] = {
      true, true, true, true},
     {"value-study", "DECK", "fit every value design on the same trajectories, report errors", true, true,
      true, true},
-    {"verify", nullptr, "estimates against closed forms; exit 1 if one fails", false, false, true, true},
+    {"verify", nullptr, "estimates against closed forms; exit 1 if one fails", false, true, true, true},
     {"forward", "MODEL_DIR", "one pass of one network, for comparison with other implementations", false,
      true, false, true},
     {"inspect", "FILE", "what is in a run file, a checkpoint, a safetensors file", false, false, true, false},
@@ -209,6 +209,8 @@ void attach_deck(Invocation& invocation, const Raw& raw) {
     return;
   if (invocation.command == "sample")
     invocation.out = "samples";
+  else if (invocation.command == "verify")
+    invocation.out = ".";
   else if (invocation.command == "evaluate")
     invocation.out = invocation.target;
   else
