@@ -306,8 +306,8 @@ def test_trajectory_files_hold_the_rollout(undisturbed: Callable[[str], Path], d
                 assert file[name].shape == (STEPS, SAMPLES, *SHAPE), name
             for name in ("x", "action", "mu", "mu_pre"):
                 assert file[name].dtype == np.float32 and np.isfinite(file[name][:]).all(), name
-            for name in ("log_prob", "kl_step", "kl_chain_step"):
-                assert file[name].shape == (STEPS, SAMPLES) and file[name].dtype == np.float64, name
+            for name, dtype in (("log_prob", np.float64), ("kl_step", np.float32), ("kl_chain_step", np.float32)):
+                assert file[name].shape == (STEPS, SAMPLES) and file[name].dtype == dtype, name
                 assert np.isfinite(file[name][:]).all(), name
             for name in ("tau", "abar"):
                 assert file[name].shape == (STEPS + 1,) and file[name].dtype == np.float64, name
