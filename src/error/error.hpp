@@ -1,5 +1,5 @@
 #pragma once
-/// Errors of the whole program: one exception type that carries the process's exit code (docs/interface.md,
+/// Errors of the whole program: one exception type that carries the process's exit code (README.md,
 /// exit codes), and one macro family. Messages name what the user wrote, what was expected and what was
 /// found. Caught once, in drivers/main.cpp.
 #include <fmt/format.h>
