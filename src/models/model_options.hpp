@@ -11,7 +11,7 @@ struct AnalyticOptions {
   std::vector<double> weights = {1.0};                   ///< [M], normalised to sum 1
   std::vector<std::vector<double>> means = {{0.0, 0.0}}; ///< [M][d]
   std::vector<double> stds = {1.0};                      ///< [M]
-  std::string policy = "affine"; ///< residual on the score: affine (in x, per time bin basis) | mlp
+  std::string policy = "affine"; ///< residual on the score: constant or affine in x (basis over time) | mlp
   long hidden = 64;              ///< width of the mlp residual
 };
 

@@ -57,8 +57,7 @@ struct TrainOptions {
 struct ValueOptions {
   std::string predictor = "x0hat"; ///< input of the frozen reward branch: x0hat | x (Table 1)
   std::string corrector = "x";     ///< input of the trained branch: x | x0hat
-  std::string c_out =
-      "sin"; ///< sin | one_minus_cos | linear; c_skip = cos(pi tau / 2), or 1 - tau with linear
+  std::string c_out = "sin";   ///< sin | one_minus_cos | linear | none; c_skip = cos(pi tau / 2); 1 - tau; 1
   double learning_rate = 1e-3; ///< our choice at digit size; 1e-7 for Stable Diffusion (released code)
   long batch_size = 256;       ///< (sample, time) pairs an optimiser update, all ranks together
   long steps_per_epoch = 8;    ///< optimiser updates an epoch
