@@ -11,6 +11,8 @@
 
 #include <torch/torch.h>
 
+#include <filesystem>
+
 namespace scoreact {
 namespace {
 
@@ -118,9 +120,11 @@ ExitCode run_finetune(const Invocation& invocation) {
                  algorithm->policy_optimizer().parameters().size());
   }
 
-  TrainingRun run({invocation.check ? std::filesystem::path(invocation.out) / "check"
-                                    : std::filesystem::path(invocation.out),
-                   deck.run, deck.store, deck.algorithm.kl_weight, deck.train.micro_batch_size,
+  const std::filesystem::path directory = invocation.check ? std::filesystem::path(invocation.out) / "check"
+                                                           : std::filesystem::path(invocation.out);
+  if (invocation.check && ranks.root())
+    std::filesystem::remove_all(directory); // a check never continues an earlier one
+  TrainingRun run({directory, deck.run, deck.store, deck.algorithm.kl_weight, deck.train.micro_batch_size,
                    dump_deck(deck), device.str(), invocation.quiet},
                   policy, *algorithm, ranks);
   run.set_painter([&](const std::filesystem::path& path) {

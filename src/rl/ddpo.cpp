@@ -44,7 +44,7 @@ LearnReport Ddpo::learn(Trajectories& batch) {
 
   report.update = update_(batch, {batch.advantage, {}});
   report.update_time = clock.lap();
-  report.network_evaluations = report.update.network_evaluations + static_cast<long>(kl.path.size()) * 5;
+  report.network_evaluations = report.update.network_evaluations + kl.network_evaluations;
   return report;
 }
 

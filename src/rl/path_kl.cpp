@@ -77,12 +77,12 @@ PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Co
   few.actions = batch.actions;
   few.shard = {samples, mine, batch.shard.first, mine};
   std::vector<double> path, chain;
+  const long last = std::max(1L, std::min(batch.steps() / 10, batch.steps() - 2));
   if (mine > 0) {
     few.x = batch.x.narrow(1, 0, mine);
     few.action = batch.action.narrow(1, 0, mine);
     few.mean = batch.mean.narrow(1, 0, mine);
     few.prompt = batch.prompt.narrow(0, 0, mine);
-    const long last = std::max(1L, std::min(batch.steps() / 10, batch.steps() - 2));
     std::vector<double> uniforms;
     for (long k = 0; k < last + 2; ++k)
       uniforms.push_back(kernels::uniform_at({batch.seed, batch.epoch, 1, kernels::Purpose::time}, 0,
@@ -96,7 +96,9 @@ PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Co
     path.assign(p.data_ptr<double>(), p.data_ptr<double>() + mine);
     chain.assign(c.data_ptr<double>(), c.data_ptr<double>() + mine);
   }
-  return {ranks.gather_in_order(path), ranks.gather_in_order(chain)};
+  PathKl kl{ranks.gather_in_order(path), ranks.gather_in_order(chain), 0};
+  kl.network_evaluations = static_cast<long>(kl.path.size()) * std::min(batch.steps(), last + 2);
+  return kl;
 }
 
 } // namespace scoreact

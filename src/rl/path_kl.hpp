@@ -21,6 +21,7 @@ at::Tensor integrate(const Trajectories& batch, const at::Tensor& per_step);
 
 struct PathKl {
   std::vector<double> path, chain; ///< one a sample, nats
+  long network_evaluations = 0;    ///< pretrained network, all ranks together
 };
 /// Estimate for algorithms without a KL term: on `samples` fixed samples (the first of the epoch), the last
 /// steps and two random times. All ranks get the same numbers. Needs batch.mean.

@@ -14,6 +14,7 @@
 #include <ctime>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 
 namespace scoreact {
 
@@ -45,6 +46,32 @@ double peak_memory_bytes() {
   return static_cast<double>(usage.ru_maxrss) * 1024.0;
 }
 
+/// What of a deck decides the bits of a run: not its length, nor what is saved, shown and evaluated.
+std::string decisive_part(const std::string& text, const std::string& name) {
+  Deck deck = parse_deck(text, name);
+  const std::uint64_t seed = deck.run.seed;
+  deck.run = {};
+  deck.run.seed = seed;
+  deck.store = {};
+  deck.evaluate = {};
+  deck.sample.micro_batch_size = deck.train.micro_batch_size = 1; // other ranks may need other ones
+  return dump_deck(deck);
+}
+
+/// Throws Error{data} naming the first setting in which the deck of a stopped run differs from the one at
+/// hand.
+void require_same_deck(const std::filesystem::path& run, const std::string& before, const std::string& now) {
+  std::istringstream old_lines(decisive_part(before, "deck.toml")),
+      new_lines(decisive_part(now, "deck.toml"));
+  std::string old_line, new_line;
+  while (std::getline(old_lines, old_line) && std::getline(new_lines, new_line))
+    SCOREACT_REQUIRE(
+        old_line == new_line, ExitCode::data,
+        "{}: this run was started with another deck: expected \"{}\" as before, found \"{}\"; use another "
+        "--out, or delete the folder",
+        run.string(), old_line, new_line);
+}
+
 } // namespace
 
 TrainingRun::TrainingRun(TrainingRunSetup setup, ScorePolicy& policy, Algorithm& algorithm,
@@ -65,6 +92,7 @@ TrainingRun::TrainingRun(TrainingRunSetup setup, ScorePolicy& policy, Algorithm&
       fmt::print(stderr, "scoreact: warning: {}\n", line);
   };
   if (const auto checkpoint = latest_checkpoint(directory_.checkpoints(), warn)) {
+    require_same_deck(setup_.directory, checkpoint->state().at("deck").get<std::string>(), setup_.deck);
     counters_ = load_run_state(*checkpoint, algorithm_);
     last_checkpoint_ = static_cast<double>(counters_.epoch);
     if (ranks_.root() && !setup_.quiet)

@@ -24,7 +24,8 @@ const std::vector<MetricInfo>& run_metrics() {
       {"ratio_first_max_deviation", "1",
        "largest |ratio - 1| in the first pass over the data, before any update"},
       {"clip_fraction", "1", "share of likelihood ratios that were clipped"},
-      {"policy_kl", "nat", "mean KL per step between the policies before and after the epoch's updates"},
+      {"policy_kl", "nat",
+       "KL of a trajectory from the policy that rolled out to the updated one, at the last update"},
       {"grad_norm", "1", "mean norm of the policy gradient before clipping"},
       {"learning_rate", "1", "learning rate of the policy in the epoch's last update"}};
   return kMetrics;

@@ -331,3 +331,10 @@ def test_trajectory_files_hold_the_rollout(undisturbed: Callable[[str], Path], d
 @pytest.mark.parametrize("deck", ["ctrl.toml", "ctrl_paper.toml", "ddpo.toml"])
 def test_what_the_run_recorded_can_be_recomputed(undisturbed: Callable[[str], Path], deck: str) -> None:
     finish([sys.executable, "-m", "scoreact_analysis", "recompute", str(undisturbed(deck))])
+
+
+def test_a_run_is_not_continued_with_another_deck(tmp_path: Path) -> None:
+    finish(command("ctrl.toml", tmp_path / "run", run__epochs=1))
+    done = finish(command("ctrl.toml", tmp_path / "run", algorithm__kl_weight=0.2), code=BAD_DATA)
+    assert "kl_weight = 0.1" in done.stderr and "kl_weight = 0.2" in done.stderr, done.stderr
+    finish(command("ctrl.toml", tmp_path / "run", run__epochs=2))  # a longer run of the same deck goes on
