@@ -44,9 +44,8 @@ struct Invocation {
   std::string target;  ///< DECK, RUN_DIR, MODEL_DIR or FILE as the user wrote it; empty for verify
   std::vector<std::string> overrides; ///< --set, in order; already applied to `deck`
   /// The validated deck: of DECK, or of RUN_DIR/deck.toml for evaluate and for sample on a run directory.
-  /// --max-time and
-  /// --device stand in run.max_time and run.device. Absent for a model directory and for commands without a
-  /// deck.
+  /// --max-time and --device stand in run.max_time and run.device.
+  /// Absent for a model directory and for commands without a deck.
   std::optional<Deck> deck;
   /// --out. If not given: runs/<run.name> for pretrain, finetune and value-study, RUN_DIR for evaluate,
   /// "samples" for sample; always given for forward.

@@ -16,11 +16,10 @@ struct AdamWStep {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0;
-  long step = 1; ///< t: 1 at the first update
-  double gradient_scale =
-      1; ///< multiplies the gradient before its norm is taken (1/accumulated microbatches, ...)
-  double max_grad_norm = 0; ///< 0: no clipping
-  double ema_decay = 0;     ///< not used without an EMA array
+  long step = 1;             ///< t: 1 at the first update
+  double gradient_scale = 1; ///< multiplies the gradient before its norm is taken (1/microbatches, ...)
+  double max_grad_norm = 0;  ///< 0: no clipping
+  double ema_decay = 0;      ///< not used without an EMA array
 };
 
 /// *out = sum of squares of values, accumulated in float64; out lies in the memory of the stream. The order
@@ -28,8 +27,7 @@ struct AdamWStep {
 void squared_norm(Stream, Span<const float> values, double* out);
 
 /// @param gradient_squared_norm  squared norm of the unscaled gradient over all ranks and parameter groups,
-/// in the
-///        memory of the stream; not read (may be nullptr) if max_grad_norm == 0
+///        in the memory of the stream; not read (may be nullptr) if max_grad_norm == 0
 /// @param parameter, first, second, ema [n], updated;  gradient [n];  ema.data == nullptr: no EMA
 /// Throws std::invalid_argument if sizes differ, or step < 1.
 void adamw_ema(Stream, AdamWStep, const double* gradient_squared_norm, Span<float> parameter,

@@ -1,6 +1,6 @@
 // The action-dependent part of the q-function (paper eq. 5; docs/mathematics.md section 5), per row:
-//   rate = drift a . grad V - cost |a - p|^2 (plain) rate = drift (a - m) . grad V - cost ( |a - p|^2 - |m -
-//   p|^2 - d s^2 )                              (centred)
+//   rate = drift a . grad V - cost |a - p|^2                                       (plain)
+//   rate = drift (a - m) . grad V - cost ( |a - p|^2 - |m - p|^2 - d s^2 )         (centred)
 // with drift = 1/2 (1 + chi^2) g^2 and cost = (lambda/2) ((1 + chi^2)/(2 chi))^2 g^2. Centring subtracts the
 // mean over the policy: the same policy gradient with less variance. Accumulated in float64; a row's result
 // does not depend on how many rows the call has.

@@ -1,8 +1,7 @@
 // The clipped surrogate of the policy update (paper eq. 27; docs/mathematics.md section 5), to be maximised.
 // With L the log-ratio summed over d dimensions, q the advantage, w the weight and r = exp(L/d):
-//   value = w d min( r q, clip(r) q ),  L/d clipped to [log_low/d, log_high/d]           (the true ratio is
-//   clipped) value = w   min( r q, clip(r) q ),  L/d clipped to [log_low, log_high] (mean_ratio, peers'
-//   convention)
+//   value = w d min( r q, clip(r) q ),  L/d clipped to [log_low/d, log_high/d]  (the true ratio is clipped)
+//   value = w   min( r q, clip(r) q ),  L/d clipped to [log_low, log_high]      (mean_ratio, as peers do)
 // At r = 1 the first one's derivative with respect to L is w q: the policy gradient, whatever d is.
 #pragma once
 

@@ -1,9 +1,9 @@
 // Standard normal and uniform noise as a pure function of (seed, epoch, step, purpose, global sample,
 // element): Philox 4x32-10 and Box-Muller. Row r of an array is global sample first_sample + r, so a batch
 // may be split over calls or ranks in any way and the numbers stay the same (docs/kernels.md, "Noise").
-// Element e of a row is word e % 4 of the Philox block with
-//   counter = ( e / 4, sample (low 32 bits), step | purpose << 24, epoch ^ 0x9E3779B9 * (sample >> 32) ), key
-//   = seed.
+// Element e of a row is word e % 4 of the Philox block with key = seed and
+//   counter = ( e / 4, sample (low 32 bits), step | purpose << 24,
+//               epoch ^ 0x9E3779B9 * (sample >> 32) ).
 #pragma once
 
 #include <cstdint>

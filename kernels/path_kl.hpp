@@ -8,8 +8,8 @@
 
 namespace scoreact::kernels {
 
-/// @param mean, pretrained [samples, elements];  factor [samples];  density [samples], out, nats per unit of
-/// weight Throws std::invalid_argument if shapes differ.
+/// @param mean, pretrained [samples, elements];  factor [samples];  density [samples], out, nats per
+/// unit of weight. Throws std::invalid_argument if shapes differ.
 void path_kl_density(Stream, Rows<const float> mean, Rows<const float> pretrained, Span<const double> factor,
                      Span<double> density);
 

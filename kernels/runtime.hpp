@@ -10,10 +10,8 @@ namespace scoreact::kernels {
 class Runtime {
  public:
   /// Starts Kokkos unless it is running already (then this object leaves it running).
-  /// @param threads  host threads of this process (used by an OpenMP-enabled Kokkos; < 1 leaves the choice to
-  /// Kokkos)
-  /// @param device_id  CUDA device of this process (used by a CUDA-enabled Kokkos; < 0 leaves the choice to
-  /// Kokkos)
+  /// @param threads    host threads of this process, if Kokkos has OpenMP; < 1: Kokkos chooses
+  /// @param device_id  CUDA device of this process, if Kokkos has CUDA; < 0: Kokkos chooses
   explicit Runtime(int threads = 1, int device_id = -1);
   /// Drops the cached per-stream instances, then finalises Kokkos if this object started it.
   ~Runtime();

@@ -23,8 +23,8 @@ struct StepCoefficients {
 
 /// @param state, mean  [samples, elements]
 /// @param carried      [samples, elements]; not read (data may be nullptr) if carry == 0
-/// @param action, next [samples, elements], out; `next` may be `state` (updated in place), `action` not
-/// `mean`
+/// @param action, next [samples, elements], out; `next` may be `state` (updated in place), but `action` may
+///                     not be `mean`
 /// @param log_prob     [samples], out, nats; that of the stored (float32) action
 /// Throws std::invalid_argument if shapes differ.
 void sampler_step(Stream, NoiseKey action_key, NoiseKey brownian_key, std::int64_t first_sample,

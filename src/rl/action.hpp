@@ -3,8 +3,8 @@
 /// enters the solver step in the place of the score:
 ///     next = keep x + push a + carry x0hat_prev + brownian z.
 ///  * score:      s_a is chosen (exploration), the Brownian increment of the step is drawn beside it.
-///  * transition: the step's own noise is the exploration: s_a = spread / |push| and no further noise (DDPO,
-///  the released code).
+///  * transition: the step's own noise is the exploration: s_a = spread / |push| and no further noise (as
+///                in DDPO and in the released code).
 /// Log-probabilities, ratios and KLs are those of this one Gaussian (docs/mathematics.md section 3).
 #include "diffusion/step.hpp"
 #include "rl/rl_options.hpp"

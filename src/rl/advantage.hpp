@@ -1,10 +1,10 @@
 #pragma once
 /// The advantage rate q (paper eq. 5, docs/mathematics.md section 5), integrated over each chosen step: q_k
 /// dt, in units of reward, [T, B] float64. Three estimators of its value term:
-///   finite_difference (the paper)   ( V(x + h g^2 a) - V(x + h g^2 mu) ) / h      centred; none: minus V(x);
-///   antithetic: central gradient                        g^2 (a - mu) . grad V                         one
-///   backward pass increment (the released code)   V(t_{k+1}, x_{k+1}) - V(t_k, x_k)             a per-step
-///   increment, not a rate
+///   finite_difference (the paper)   ( V(x + h g^2 a) - V(x + h g^2 mu) ) / h   centred; none: minus V(x);
+///                                                                              antithetic: central
+///   gradient                        g^2 (a - mu) . grad V                      one backward pass
+///   increment (the released code)   V(t_{k+1}, x_{k+1}) - V(t_k, x_k)          a per-step increment, no rate
 #include "rl/score_policy.hpp"
 #include "rl/trajectories.hpp"
 #include "rl/value_function.hpp"

@@ -1,9 +1,10 @@
 #pragma once
 /// The policy update. Every update of this library is a vector field on the policy mean: with G_k = dJ/d mu_k
 /// known at the chosen rows, the parameters follow  sum_k w_k (d mu_k / d theta)^T G_k  by one backward pass.
-///   pathwise          G = g^2 dt [ 1/2 (1+chi^2) grad V - lambda ((1+chi^2)/(2 chi))^2 (mu - mu_pre) ] (eq.
-///   23, exact mean over a) policy_gradient   G = q (a - mu) / s_a^2 (eq. 23) clipped           G = d
-///   surrogate / d log-ratio * (a - mu) / s_a^2                                      (eq. 27)
+///   pathwise          G = g^2 dt [ 1/2 (1+chi^2) grad V - lambda ((1+chi^2)/(2 chi))^2 (mu - mu_pre) ],
+///                     the exact mean over a of eq. 23
+///   policy_gradient   G = q (a - mu) / s_a^2                                  (eq. 23)
+///   clipped           G = d surrogate / d log-ratio * (a - mu) / s_a^2        (eq. 27)
 #include "optim/flat_adamw.hpp"
 #include "optim/learning_rate.hpp"
 #include "rl/score_policy.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 /// The value function of eq. 20 with every design of Table 1:
-///     V(tau, x, c) = c_skip(tau) RM(predictor input, c) + c_out(tau) F(tau, corrector input, c),   c_skip(0)
-///     = 1, c_out(0) = 0.
+///     V(tau, x, c) = c_skip(tau) RM(predictor input, c) + c_out(tau) F(tau, corrector input, c),
+///     c_skip(0) = 1, c_out(0) = 0.
 /// The reward branch is frozen, so it is computed once per (sample, time) and handed back to whoever needs V
 /// there again.
 #include "optim/flat_adamw.hpp"

@@ -20,8 +20,8 @@ struct AffineStep {
 
 AffineStep affine_step(const Step& step, const AffineScore& first, const AffineScore& second,
                        double action_std) {
-  // next = keep x + push s1 + carry c + spread z + push_second s2(predict_keep x + predict_push s1 +
-  // predict_spread z)
+  // next = keep x + push s1 + carry c + spread z
+  //        + push_second s2(predict_keep x + predict_push s1 + predict_spread z)
   const double through = step.push_second * second.slope;
   const double on_state = step.keep + through * step.predict_keep;
   const double on_score = step.push + through * step.predict_push;

@@ -1,7 +1,7 @@
 #pragma once
 /// The trained part of an analytic model: a residual r(tau, x) added to the exact score, zero at the start.
-///   r = kappa(tau) [ b(tau) + A(tau) y + mlp(tau, y) ],   y = (x - alpha m) / sqrt(v),   v = alpha^2 S^2 +
-///   sigma^2,
+///   r = kappa(tau) [ b(tau) + A(tau) y + mlp(tau, y) ],
+///   y = (x - alpha m) / sqrt(v),   v = alpha^2 S^2 + sigma^2,
 /// with m and S^2 mean and variance (a dimension) of the data, and kappa = alpha S^2 / v, the slope of
 /// E[X_data | X_tau = x] in x. So b is a constant push on the *data*, seen from noise level tau, and all
 /// entries of b, A and the network are of the same order at every tau: Adam treats them alike. b and A are
