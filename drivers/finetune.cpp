@@ -6,6 +6,7 @@
 #include "rl/rollout.hpp"
 #include "run/network_setup.hpp"
 #include "run/picture_grid.hpp"
+#include "run/stop_request.hpp"
 #include "run/training_run.hpp"
 #include "run/versions.hpp"
 
@@ -44,7 +45,7 @@ Deck smallest(Deck deck, const Communicator& ranks) {
 }
 
 void print_banner(const Deck& deck, const Invocation& invocation, const Communicator& ranks,
-                  const StepTable& table, long parameters) {
+                  const StepTable& table, FlatAdamW& optimizer) {
   std::string versions;
   for (const auto& [library, version] : library_versions())
     versions += fmt::format("{}{} {}", versions.empty() ? "" : ", ", library, version);
@@ -54,14 +55,14 @@ void print_banner(const Deck& deck, const Invocation& invocation, const Communic
           ? train.num_times
           : std::max(1L, std::lround(train.timestep_fraction * static_cast<double>(table.size())));
   fmt::print(
-      "{}\n{} rank(s) x {} thread(s) on {}; deck {}\n"
+      "{}\n{} rank(s) x {} thread(s) on {}, gradients summed {}; deck {}\n"
       "{}: {} with {} parameters, {} x {} steps of {} an epoch\n"
       "samples per epoch {}, total train batch {}, optimiser updates per epoch {}, trained times {} of {}, "
       "network evaluations per epoch: rollout {}, update {}\n",
-      versions, ranks.size(), invocation.threads, device_of(invocation.device_id).str(), deck.path,
-      deck.run.name, deck.algorithm.name, parameters, deck.sample.samples_per_epoch, table.size(),
-      table.solver, deck.sample.samples_per_epoch, train.minibatch_size,
-      updates_per_epoch(deck.sample.samples_per_epoch, train), times, table.size(),
+      versions, ranks.size(), invocation.threads, device_of(invocation.device_id).str(),
+      optimizer.summed_how(), deck.path, deck.run.name, deck.algorithm.name, optimizer.parameters().size(),
+      deck.sample.samples_per_epoch, table.size(), table.solver, deck.sample.samples_per_epoch,
+      train.minibatch_size, updates_per_epoch(deck.sample.samples_per_epoch, train), times, table.size(),
       rollout_network_evaluations(table, deck.sample.samples_per_epoch, deck.sample.guidance_scale),
       times * deck.sample.samples_per_epoch * train.num_inner_epochs);
 }
@@ -75,7 +76,9 @@ void require_finite(const at::Tensor& reward, const std::string& name, long epoc
 } // namespace
 
 ExitCode run_finetune(const Invocation& invocation) {
-  const Communicator ranks;
+  const Stopwatch since_start;
+  listen_for_stop_signals();
+  const Communicator ranks(MPI_COMM_WORLD, invocation.patience);
   Deck deck = invocation.check ? smallest(*invocation.deck, ranks) : *invocation.deck;
   deck.sample.micro_batch_size =
       fitting_micro_batch(deck.sample.micro_batch_size, deck, ranks, "sample.micro_batch_size");
@@ -116,8 +119,7 @@ ExitCode run_finetune(const Invocation& invocation) {
   if (ranks.root() && !invocation.quiet) {
     for (const std::string& line : warnings(deck))
       fmt::print(stderr, "scoreact: warning: {}\n", line);
-    print_banner(deck, invocation, ranks, table_of(key_of(0)),
-                 algorithm->policy_optimizer().parameters().size());
+    print_banner(deck, invocation, ranks, table_of(key_of(0)), algorithm->policy_optimizer());
   }
 
   const std::filesystem::path directory = invocation.check ? std::filesystem::path(invocation.out) / "check"
@@ -125,7 +127,7 @@ ExitCode run_finetune(const Invocation& invocation) {
   if (invocation.check && ranks.root())
     std::filesystem::remove_all(directory); // a check never continues an earlier one
   TrainingRun run({directory, deck.run, deck.store, deck.algorithm.kl_weight, deck.train.micro_batch_size,
-                   dump_deck(deck), device.str(), invocation.quiet},
+                   dump_deck(deck), device.str(), invocation.quiet, since_start},
                   policy, *algorithm, ranks);
   run.set_painter([&](const std::filesystem::path& path) {
     const StepTable table = table_of(key_of(0));
@@ -133,13 +135,18 @@ ExitCode run_finetune(const Invocation& invocation) {
                             deck.evaluate.seed);
   });
 
+  if (run.should_stop())
+    return run.checkpoint_and_requeue();
   for (const long epoch : run.remaining_epochs()) {
     const RolloutKey key = key_of(epoch);
     const StepTable table = table_of(key);
-    Trajectories batch = collect(policy, table, actions_of(table), shard, prompts.draw(shard, key).to(device),
-                                 key); // eq. 9, 13
-    batch.reward = (*reward)(batch.final_state(), batch.prompt).detach().to(at::kDouble);
-    require_finite(batch.reward, reward->name(), epoch);
+    Trajectories batch = ranks.together([&] {
+      Trajectories drawn = collect(policy, table, actions_of(table), shard,
+                                   prompts.draw(shard, key).to(device), key); // eq. 9, 13
+      drawn.reward = (*reward)(drawn.final_state(), drawn.prompt).detach().to(at::kDouble);
+      require_finite(drawn.reward, reward->name(), epoch);
+      return drawn;
+    });
     run.rolled_out();
     const LearnReport learned = algorithm->learn(batch); // eq. 5, 16-27
     run.record(batch, learned,

@@ -41,7 +41,8 @@ void restore_optimizer(const LoadedCheckpoint& checkpoint, FlatAdamW& optimizer,
 } // namespace
 
 void save_run_state(const std::filesystem::path& checkpoints, const RunCounters& counters,
-                    Algorithm& algorithm, const std::string& deck, long keep) {
+                    Algorithm& algorithm, const std::string& deck, const std::filesystem::path& run_file,
+                    long keep) {
   HostArrays policy, value, optimizer;
   const auto add_optimizer = [&](FlatAdamW& adamw, const std::string& prefix) {
     optimizer.add(adamw.state(), prefix);
@@ -61,6 +62,7 @@ void save_run_state(const std::filesystem::path& checkpoints, const RunCounters&
   content.state = {{"epoch", counters.epoch},         {"network_evaluations", counters.network_evaluations},
                    {"wall_time", counters.wall_time}, {"restarts", counters.restarts},
                    {"algorithm", algorithm.state()},  {"deck", deck}};
+  content.copies = {run_file};
   write_checkpoint(checkpoints, counters.epoch, content, keep);
 }
 

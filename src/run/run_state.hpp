@@ -17,9 +17,9 @@ struct RunCounters {
   double restarts = 0;
 };
 
-/// Rank 0 writes.
+/// Rank 0 writes. A copy of `run_file` goes into the checkpoint.
 void save_run_state(const std::filesystem::path& checkpoints, const RunCounters&, Algorithm&,
-                    const std::string& deck, long keep);
+                    const std::string& deck, const std::filesystem::path& run_file, long keep);
 
 /// Every rank reads. Throws Error{data} naming the tensor when a checkpoint does not fit the deck's networks.
 RunCounters load_run_state(const LoadedCheckpoint&, Algorithm&);

@@ -94,7 +94,7 @@ void remove_folder(const fs::path& folder) {
 void remove_debris(const fs::path& checkpoints) {
   for (const auto& entry : fs::directory_iterator(checkpoints)) {
     const fs::path extension = entry.path().extension();
-    if (entry.is_directory() && (extension == ".tmp" || extension == ".removed"))
+    if (entry.is_directory() && (extension == ".tmp" || extension == ".removed" || extension == ".damaged"))
       fs::remove_all(entry.path());
   }
 }
@@ -119,6 +119,10 @@ void fill_folder(const fs::path& folder, long epoch, const CheckpointContent& co
   }
   write_optimizer(folder / kOptimizer, content.optimizer);
   write_text_atomically(folder / kState, content.state.dump(1) + "\n");
+  for (const fs::path& copied : content.copies) {
+    files.push_back(copied.filename().string());
+    write_text_atomically(folder / files.back(), read_text(copied));
+  }
   json done{{"format", kFormat}, {"format_version", kFormatVersion}, {"epoch", epoch}};
   for (const std::string& name : files)
     done["files"][name] = digest(folder / name);
@@ -186,9 +190,8 @@ void write_checkpoint(const fs::path& checkpoints, long epoch, const CheckpointC
     point_latest(checkpoints, name);
 
     auto all = list_checkpoints(checkpoints);
-    // the one just written stays, whatever its number: after a fresh start in an old folder it may be the
-    // lowest
-    std::erase_if(all, [&](const auto& entry) { return entry.first == epoch; });
+    // what is newer than the one just written belongs to another future and does not count
+    std::erase_if(all, [&](const auto& entry) { return entry.first >= epoch; });
     for (std::size_t n = 0; keep > 0 && n + static_cast<std::size_t>(keep) <= all.size(); ++n)
       remove_folder(all[n].second);
   } catch (const fs::filesystem_error& error) {
@@ -213,6 +216,22 @@ std::vector<std::pair<long, fs::path>> list_checkpoints(const fs::path& checkpoi
   }
   std::sort(all.begin(), all.end());
   return all;
+}
+
+void set_aside_newer(const fs::path& checkpoints, long epoch) {
+  bool found = false;
+  for (const auto& [number, folder] : list_checkpoints(checkpoints)) {
+    if (number <= epoch)
+      continue;
+    fs::path aside = folder;
+    aside += ".damaged";
+    std::error_code ignored;
+    fs::remove_all(aside, ignored);
+    rename_durably(folder, aside);
+    found = true;
+  }
+  if (found)
+    point_latest(checkpoints, epoch_name(epoch));
 }
 
 std::string checkpoint_damage(const fs::path& folder) {

@@ -20,6 +20,7 @@ struct CheckpointContent {
   std::vector<NamedArray> value;     ///< no file if empty
   std::vector<NamedArray> optimizer; ///< a "/" in a name makes an HDF5 group; f32, f64, i32, i64 or u8
   nlohmann::json state;              ///< counters, statistics, the deck
+  std::vector<std::filesystem::path> copies; ///< files that are copied into it under their own names
 };
 
 /// Writes the checkpoint of `epoch`, points `latest` to it and removes all but the newest `keep` (0: keeps
@@ -48,6 +49,11 @@ class LoadedCheckpoint {
   long epoch_;
   nlohmann::json state_;
 };
+
+/// Takes the checkpoints after `epoch`, which a run passed over because they are damaged, out of the list:
+/// they get the ending `.damaged` until the next one is written, and don't count among those to keep. Throws
+/// Error{io}.
+void set_aside_newer(const std::filesystem::path& checkpoints, long epoch);
 
 /// What is wrong with a checkpoint folder, "" if it is complete and undamaged. Reads every byte.
 std::string checkpoint_damage(const std::filesystem::path& folder);

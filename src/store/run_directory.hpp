@@ -32,17 +32,26 @@ class RunDirectory {
 /// "epoch_000012": the stem of everything that belongs to one epoch.
 std::string epoch_name(long epoch);
 
-/// Held by rank 0 while a run is going; released by the destructor, and by the system when the process dies.
+/// Keeps other processes out of a run directory; released by the destructor, and by the system when the
+/// process dies, however it dies. Every rank of a run holds a part: when rank 0 alone was killed, the others
+/// may still be writing for a moment, and a successor has to wait for them too.
 class RunLock {
  public:
-  /// Waits up to `patience` (a predecessor may be about to finish its last checkpoint), then throws Error{io}
-  /// that names the holder's process and host.
+  /// Takes all of it. Waits up to `patience` (a predecessor may be about to finish its last checkpoint), then
+  /// throws Error{io} that names the holder's process and host.
   explicit RunLock(const RunDirectory& directory, std::chrono::seconds patience = std::chrono::seconds(10));
+  /// Lets the other ranks of this run in, by `join`.
+  void share();
+  /// The part of rank `rank` > 0, after rank 0 called share(). Throws Error{io}.
+  static RunLock join(const RunDirectory& directory, int rank);
   ~RunLock();
   RunLock(RunLock&& other) noexcept;
   RunLock& operator=(RunLock&& other) noexcept;
 
  private:
+  RunLock() = default;
+  void open(const RunDirectory& directory);
+  std::string file_;
   int descriptor_ = -1;
 };
 

@@ -92,6 +92,23 @@ TEST(RunLock, IsFreeAgainWhenItsHolderWasKilled) {
   ::close(told[1]);
 }
 
+TEST(RunLock, IsFreeOnlyWhenEveryRankHasGone) {
+  const TemporaryFolder folder;
+  const RunDirectory run(folder.path());
+  std::optional<RunLock> first(std::in_place, run);
+  expect_error(ExitCode::io, "rank 1 cannot take its part", [&] { RunLock::join(run, 1); });
+  first->share();
+  std::optional<RunLock> second(RunLock::join(run, 1)), third(RunLock::join(run, 2));
+  expect_error(ExitCode::io, "rank 1 cannot take its part", [&] { RunLock::join(run, 1); });
+  expect_error(ExitCode::io, "another process", [&] { RunLock(run, std::chrono::seconds(0)); });
+  first.reset(); // rank 0 was killed, the others have not noticed yet
+  expect_error(ExitCode::io, "another process", [&] { RunLock(run, std::chrono::seconds(0)); });
+  second.reset();
+  expect_error(ExitCode::io, "another process", [&] { RunLock(run, std::chrono::seconds(0)); });
+  third.reset();
+  EXPECT_NO_THROW(RunLock(run, std::chrono::seconds(0)));
+}
+
 TEST(PngGrid, ShowsEveryPixelEnlarged) {
   const TemporaryFolder folder;
   const std::array<std::uint8_t, 3 * 2 * 2> pixels{1, 2, 3, 4, 10, 20, 30, 40, 100, 110, 120, 130};
