@@ -1,0 +1,115 @@
+# What the job scripts share: the site's environment, how ranks are started, stopping in time and going on in the next job.
+# Sourced from the root of the repository; nothing here runs by itself. The way of a training job (docs/cluster.md):
+#   the ranks end with 0                    the job is done
+#   notice of the time limit (USR1)         passed on to the ranks, which write a checkpoint and end with 75
+#   they end with 75                        the job goes back into the queue and continues there
+#   anything else                           the job ends with that exit code
+# shellcheck shell=bash
+
+fail() { # MESSAGE EXIT_CODE
+  printf '%s: %s\n' "${SLURM_JOB_NAME:-jobs}" "$1" >&2
+  exit "$2"
+}
+
+site=${SCOREACT_SITE:-jobs/site.sh}
+[[ -f $site ]] || fail "no site file $site (SCOREACT_SITE)" 66
+# shellcheck source=jobs/site.sh
+source "$site"
+
+program=$(command -v "${SCOREACT:-build/bin/scoreact}") ||
+  fail "no program ${SCOREACT:-build/bin/scoreact}; ./quickstart --build-only builds it, SCOREACT names another (docs/cluster.md)" 66
+export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} # the same number in every job of a run: other threads, other bits
+
+# The one place that decides how ranks are started: sets `launch`.
+choose_launcher() { # TASKS
+  local cpus=${SLURM_CPUS_PER_TASK:-1}
+  launch=()
+  if [[ ${SCOREACT_LAUNCHER:-auto} != auto ]]; then
+    read -ra launch <<<"$SCOREACT_LAUNCHER"
+  elif [[ -n ${SLURM_JOB_ID:-} ]] && srun --mpi=list 2>&1 | grep -qw pmix; then
+    # srun no longer takes over the job's --cpus-per-task by itself
+    launch=(srun --mpi=pmix --cpu-bind=cores --ntasks="$1" --cpus-per-task="$cpus")
+  elif (($1 > 1)); then
+    launch=(mpirun -n "$1" --map-by "slot:PE=$cpus" --bind-to core)
+  fi
+}
+
+# The tasks that were asked for; says when they are not one a GPU.
+job_tasks() {
+  local tasks=${SLURM_NTASKS:-1} gpus=$((${SLURM_GPUS_ON_NODE:-0} * ${SLURM_JOB_NUM_NODES:-1}))
+  ((gpus == 0 || gpus == tasks)) ||
+    printf '%s: %d tasks for %d GPUs; one a GPU is meant: --ntasks-per-node equal to --gpus-per-node\n' \
+      "${SLURM_JOB_NAME:-jobs}" "$tasks" "$gpus" >&2
+  printf '%d' "$tasks"
+}
+
+noticed=no child=""
+notice() {
+  noticed=yes
+  [[ -z $child ]] || kill -USR1 "$child" 2>/dev/null # srun and mpirun hand it to the ranks
+}
+trap notice USR1
+
+# ranks TASKS ARGUMENT...: `scoreact ARGUMENT...` on so many ranks; sets `status`. Bash runs a trap only between commands, hence the
+# background: `wait` ends at once when the notice comes.
+ranks() {
+  local tasks=$1 left again
+  shift
+  choose_launcher "$tasks"
+  "${launch[@]}" "$program" "$@" &
+  child=$!
+  status=0
+  wait "$child" || status=$?
+  if [[ $noticed == yes ]]; then
+    for ((left = ${SCOREACT_GRACE:-90}; left > 0; left--)); do
+      kill -0 "$child" 2>/dev/null || break
+      sleep 1
+    done
+    kill -TERM "$child" 2>/dev/null # the second signal: no more waiting for the end of the epoch
+    again=0
+    wait "$child" || again=$?
+    ((again == 127)) || status=$again # 127: it had ended before the notice, with `status`
+  fi
+  child=""
+}
+
+# Back into the queue. An element of an array is named by array and index: the plain number of the last one is that of the whole array.
+requeue() { # WHY
+  local job=${SLURM_JOB_ID:-}
+  [[ -z ${SLURM_ARRAY_TASK_ID:-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+  [[ -n $job ]] || fail "$1; the same command goes on" 75
+  printf '%s: %s; job %s goes back into the queue\n' "${SLURM_JOB_NAME:-jobs}" "$1" "$job"
+  scontrol requeue "$job" || fail "this cluster doesn't let job $job requeue itself; submit the same command again to go on" 75
+  exit 75
+}
+
+newest_checkpoint() { readlink "$1/checkpoints/latest" 2>/dev/null || true; } # RUN_DIR
+
+# train DECK RUN_DIR OPTION...: returns when the run is finished; otherwise the job ends here.
+train() {
+  local run=$2 before
+  before=$(newest_checkpoint "$run")
+  ranks "$(job_tasks)" finetune "$1" --out "$run" "${@:3}"
+  if ((status == 0)); then
+    return
+  elif ((status == 75)) && [[ -e $run/stop ]]; then
+    fail "stopped by $run/stop; submit the same command again to go on" 75
+  elif ((status == 75)); then
+    requeue "stopped early with a checkpoint"
+  elif [[ $noticed == yes && $(newest_checkpoint "$run") != "$before" ]]; then
+    requeue "stopped at the time limit (exit code $status); $run goes on from its last checkpoint"
+  elif [[ $noticed == yes ]]; then
+    fail "no checkpoint within the time limit; a longer --time, an earlier notice (--signal) or a smaller run.save_freq is needed" "$status"
+  fi
+  fail "finetune ended with exit code $status" "$status"
+}
+
+# evaluate RUN_DIR OPTION...: sets `status`.
+evaluate() { ranks "$(job_tasks)" evaluate "$@"; }
+
+# analysis ARGUMENT...: the Python side; fails with 66 where there is none.
+analysis() {
+  local python=${SCOREACT_PYTHON:-.venv/bin/python}
+  command -v "$python" >/dev/null || fail "no Python $python (SCOREACT_PYTHON in $site)" 66
+  PYTHONPATH=analysis${PYTHONPATH:+:$PYTHONPATH} "$python" -m scoreact_analysis "$@"
+}
