@@ -55,7 +55,7 @@ std::string kokkos_version() {
 std::string configuration() {
   return "Kokkos " + kokkos_version() + ", kernels on " + Kokkos::DefaultExecutionSpace::name() + ", host " +
          Kokkos::DefaultHostExecutionSpace::name() + " with " +
-         std::to_string(Kokkos::DefaultHostExecutionSpace::impl_thread_pool_size()) + " thread(s)";
+         std::to_string(Kokkos::DefaultHostExecutionSpace().concurrency()) + " thread(s)";
 }
 
 } // namespace scoreact::kernels
