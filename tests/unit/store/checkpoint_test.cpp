@@ -118,6 +118,33 @@ TEST(Checkpoint, IsPassedOverWhenDamagedInAnyWay) {
   }
 }
 
+TEST(Checkpoint, SetsAsideWhatIsNewerThanTheOneThatARunGoesOnFrom) {
+  const TemporaryFolder folder;
+  for (long epoch = 1; epoch <= 4; ++epoch)
+    write(folder.path(), epoch);
+  set_aside_newer(folder.path(), 2);
+  EXPECT_EQ(epochs_in(folder.path()), (std::vector<long>{1, 2}));
+  EXPECT_TRUE(fs::exists(folder / "epoch_000003.damaged"));
+  EXPECT_EQ(fs::read_symlink(folder / "latest"), "epoch_000002");
+  write(folder.path(), 3, 2);
+  EXPECT_EQ(epochs_in(folder.path()), (std::vector<long>{2, 3}));
+  EXPECT_FALSE(fs::exists(folder / "epoch_000003.damaged"));
+  EXPECT_FALSE(fs::exists(folder / "epoch_000004.damaged"));
+}
+
+TEST(Checkpoint, HoldsCopiesOfOtherFilesUnderTheirDigest) {
+  const TemporaryFolder folder;
+  put_bytes(folder / "run.h5", "metrics so far");
+  CheckpointContent content;
+  content.copies = {folder / "run.h5"};
+  write_checkpoint(folder / "checkpoints", 1, content, 0);
+  const fs::path copy = folder / "checkpoints/epoch_000001/run.h5";
+  EXPECT_EQ(bytes_of(copy), "metrics so far");
+  EXPECT_EQ(checkpoint_damage(copy.parent_path()), "");
+  put_bytes(copy, "metrics so fat");
+  EXPECT_NE(checkpoint_damage(copy.parent_path()).find("run.h5 is damaged"), std::string::npos);
+}
+
 TEST(Checkpoint, LeavesTheOlderOneAloneWhenItCannotBeWritten) {
   const TemporaryFolder folder;
   write(folder.path(), 1);

@@ -1,0 +1,96 @@
+"""Every operation that changes a file is a point where a process can die, or the disk can fail: chosen ones of a whole run."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Tell
+from faulty_run import (
+    DONE,
+    FILE_FAULTS,
+    GAUSSIAN,
+    IO_ERROR,
+    LONG,
+    LiveRun,
+    assert_one_error,
+    assert_same,
+    finish,
+    rows_of_run_file,
+)
+
+EPOCHS = 3
+POINTS = 60 if LONG else 6
+ACTIONS = {
+    "kill": "killed before",
+    "torn": "killed in the middle of",
+    "eio": "I/O error in",
+    "enospc": "no space from then on at",
+}
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """What a whole run does to its folder, in order: (operation, path)."""
+    folder = tmp_path_factory.mktemp("operations")
+    log = folder / "log"
+    faults = {"LD_PRELOAD": FILE_FAULTS, "FAULT_FOLDER": str(folder / "run"), "FAULT_LOG": str(log)}
+    finish(GAUSSIAN.command(folder / "run", run__epochs=EPOCHS), **faults)
+    lines = [line.split(" ", 2) for line in log.read_text().splitlines()]
+    assert [int(line[0]) for line in lines] == list(range(1, len(lines) + 1))
+    return [(line[1], str(Path(line[2]).relative_to(folder / "run"))) for line in lines]
+
+
+def kind_of(path: str) -> str:
+    """Which of the run's files it is."""
+    if path.startswith("checkpoints"):
+        return "a checkpoint"
+    if path.startswith("trajectories"):
+        return "a trajectory file"
+    if path.startswith("policy"):
+        return "the final policy"
+    return {"run.h5": "run.h5", "run.h5.tmp": "run.h5", ".lock": "the lock"}.get(path, "the run's folder")
+
+
+def chosen(operations: list[tuple[str, str]], chance: random.Random) -> list[int]:
+    """Numbers of operations, from 1: writes of trajectory files are many and alike, the others are more often wanted."""
+    weights = [0.1 if operation == "write" and "trajectories" in path else 1.0 for operation, path in operations]
+    picked: set[int] = set()
+    while len(picked) < min(POINTS, len(operations)):
+        picked.add(chance.choices(range(1, len(operations) + 1), weights)[0])
+    return sorted(picked)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_at_any_file_operation_it_goes_on_or_says_why_not(
+    tmp_path: Path,
+    undisturbed: Callable[..., Path],
+    operations: list[tuple[str, str]],
+    chance: random.Random,
+    tell: Tell,
+    action: str,
+) -> None:
+    reference = undisturbed(GAUSSIAN, EPOCHS)
+    for number in chosen(operations, chance):
+        operation, path = operations[number - 1]
+        where = f"operation {number}, {operation} of {path}"
+        run = tmp_path / f"{action}_{number}"
+        line = GAUSSIAN.command(run, run__epochs=EPOCHS)
+        faults = {"LD_PRELOAD": FILE_FAULTS, "FAULT_FOLDER": str(run), "FAULT_AT": str(number), "FAULT_ACTION": action}
+        live = LiveRun(line, **faults)
+        code = live.end()
+        rows = rows_of_run_file(run)
+        assert rows >= live.epochs, (where, rows, live.output)
+        if action in ("kill", "torn"):
+            assert code == -9, (where, live.output)
+            outcome = "went on, same bits"
+        else:
+            assert code in (DONE, IO_ERROR), (where, code, live.output)
+            if code == IO_ERROR:
+                assert_one_error(live.output)
+                outcome = "one error, exit 74; went on afterwards, same bits"
+            else:
+                outcome = "did not matter, same bits"
+        finish(line)
+        assert_same(run, reference, where)
+        tell(f"{ACTIONS[action]} an operation on {kind_of(path)}", outcome)

@@ -1,0 +1,154 @@
+"""Signals, clocks, locks: what stops a run, how fast, and that it goes on."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Tell
+from faulty_run import (
+    DIGITS,
+    ENVIRONMENT,
+    GAUSSIAN,
+    IO_ERROR,
+    STOPPED_EARLY,
+    LiveRun,
+    assert_one_error,
+    assert_same,
+    finish,
+    kill,
+    rows_of_run_file,
+    sound_checkpoints,
+)
+
+SLOW_EPOCH = {"sample__samples_per_epoch": 16384, "sample__num_steps": 200, "train__minibatch_size": 16384}
+
+
+def wait_until(reached: Callable[[], bool], live: LiveRun, patience: float = 120) -> None:
+    give_up = time.monotonic() + patience
+    while live.going() and not reached():
+        assert time.monotonic() < give_up, live.output
+        time.sleep(0.002)
+
+
+def started(run: Path) -> Callable[[], bool]:
+    return lambda: (run / "run.h5").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_in_start_up_stops_it_before_the_first_epoch(
+    tmp_path: Path, undisturbed: Callable[..., Path], tell: Tell, number: signal.Signals
+) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(GAUSSIAN.command(run))
+    wait_until(lambda: (run / ".lock").exists(), live)
+    live.process.send_signal(number)
+    assert live.end() == STOPPED_EARLY, live.output
+    assert sound_checkpoints(run) != []
+    finish(GAUSSIAN.command(run, ranks=2))
+    assert_same(run, undisturbed(GAUSSIAN))
+    tell(f"{number.name} while it starts", "checkpoint, exit 75; went on, same bits")
+
+
+def test_the_same_signal_delivered_twice_at_once_is_one(tmp_path: Path, undisturbed: Callable[..., Path]) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(GAUSSIAN.command(run))
+    wait_until(started(run), live)
+    live.process.send_signal(signal.SIGUSR1)
+    live.process.send_signal(signal.SIGTERM)
+    assert live.end() == STOPPED_EARLY, live.output
+    finish(GAUSSIAN.command(run))
+    assert_same(run, undisturbed(GAUSSIAN))
+
+
+def test_the_second_signal_ends_it_in_the_middle_of_an_epoch(tmp_path: Path, tell: Tell) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(GAUSSIAN.command(run, store__trajectories='"none"', **SLOW_EPOCH))
+    wait_until(started(run), live)
+    live.process.send_signal(signal.SIGTERM)
+    time.sleep(2.5)
+    assert live.going(), live.output  # it finishes the epoch
+    live.process.send_signal(signal.SIGTERM)
+    told = time.monotonic()
+    assert live.end() == 128 + signal.SIGTERM, live.output
+    assert time.monotonic() - told < 2
+    assert rows_of_run_file(run) == 0
+    tell("a second SIGTERM seconds after the first", "ends at once with 143; run.h5 and checkpoints sound")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_it_leaves_before_slurm_ends_the_job(
+    tmp_path: Path, undisturbed: Callable[..., Path], tell: Tell, ranks: int
+) -> None:
+    run = tmp_path / "run"
+    job_end = {"SLURM_JOB_END_TIME": str(int(time.time()) + 3)}  # less than the reserve: after the first epoch
+    done = finish(GAUSSIAN.command(run, ranks=ranks), STOPPED_EARLY, **job_end)
+    assert "time limit of the Slurm job" in done.stdout and "after epoch 1 of" in done.stdout
+    finish(GAUSSIAN.command(run), SLURM_JOB_END_TIME=str(int(time.time()) + 3600))
+    assert_same(run, undisturbed(GAUSSIAN))
+    tell("the time limit of a Slurm job", "checkpoint, exit 75; went on, same bits")
+
+
+def test_a_stop_under_mpirun_is_told_to_all_ranks(tmp_path: Path, undisturbed: Callable[..., Path]) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(GAUSSIAN.command(run, ranks=2))
+    wait_until(started(run), live)
+    (run / "stop").touch()
+    assert live.end() == STOPPED_EARLY, live.output
+    finish(GAUSSIAN.command(run))
+    assert_same(run, undisturbed(GAUSSIAN))
+
+
+def test_a_second_writer_waits_ten_seconds_and_names_the_first(tmp_path: Path, tell: Tell) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(GAUSSIAN.command(run, ranks=2, run__epochs=100000, store__trajectories='"none"'))
+    wait_until(started(run), live)
+    began = time.monotonic()
+    done = finish(GAUSSIAN.command(run), IO_ERROR)
+    assert 10 <= time.monotonic() - began < 40
+    assert_one_error(done.stderr, "another process writes into this run: pid ")
+    (run / "stop").touch()
+    assert live.end() == STOPPED_EARLY, live.output
+    assert rows_of_run_file(run) == live.epochs
+    tell(
+        "a second process starts in the folder of a run that is going",
+        "waits 10 s, one error, exit 74; the first goes on",
+    )
+
+
+def test_a_rank_that_outlives_the_others_keeps_the_folder_locked(
+    tmp_path: Path, undisturbed: Callable[..., Path], tell: Tell
+) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(GAUSSIAN.command(run, ranks=2))
+    wait_until(lambda: live.epochs >= 2, live)
+    first, second = live.ranks()
+    kill(second, signal.SIGSTOP)  # it can notice nothing now, and its files stay open
+    kill(live.process.pid)
+    kill(first)
+    successor = subprocess.Popen(GAUSSIAN.command(run), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    time.sleep(3)
+    assert successor.poll() is None
+    rows = rows_of_run_file(run)
+    kill(second)
+    assert successor.wait(120) == 0
+    assert 2 <= rows < GAUSSIAN.epochs
+    assert_same(run, undisturbed(GAUSSIAN))
+    tell("a rank outlives launcher and rank 0", "the next run waits for it, then went on, same bits")
+
+
+@pytest.mark.parametrize("ranks", [(2, 1), (1, 4), (4, 2)])
+def test_a_run_goes_on_with_another_number_of_ranks(
+    tmp_path: Path, undisturbed: Callable[..., Path], tell: Tell, ranks: tuple[int, int]
+) -> None:
+    before, after = ranks
+    run = tmp_path / "run"
+    live = LiveRun(DIGITS.command(run, ranks=before))
+    wait_until(lambda: live.epochs >= 2, live)
+    (run / "stop").touch()
+    assert live.end() == STOPPED_EARLY, live.output
+    finish(DIGITS.command(run, ranks=after))
+    assert_same(run, undisturbed(DIGITS))
+    tell("a run is continued on another number of ranks", "same bits")
