@@ -1,21 +1,19 @@
-"""One seed for everything random in these tests, printed so that a failure can be repeated; a table of faults and outcomes."""
+"""One seed for everything random in these tests, printed for repeating a failure; a table of faults and outcomes."""
 
 import json
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty_run import DIGITS, GAUSSIAN, LONG, Case, finish
+from faulty_run import DIGITS, GAUSSIAN, LONG, Case, Tell, finish
 
 SEED = int(os.environ.get("SCOREACT_FAULTS_SEED", time.time_ns() % 1_000_000_000))
 OUTCOMES: Counter[tuple[str, str]] = Counter()
 NOTES: list[str] = []
-
-Tell = Callable[..., None]
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 @pytest.fixture
 def tell() -> Tell:
-    """Counts what came of a fault: tell(fault, outcome, times)."""
+    """Counts what came of a fault."""
 
     def count(fault: str, outcome: str, times: int = 1) -> None:
         OUTCOMES[fault, outcome] += times
@@ -69,15 +67,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         write(f"{times:5d}  {fault}: {outcome}")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> Iterator[None] | None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Leaves the table where table.py finds it."""
     folder = os.environ.get("SCOREACT_FAULTS_OUT")
-    scripts = sorted({Path(item.fspath).stem for item in session.items})
+    scripts = sorted({item.path.stem for item in session.items})
     if folder and OUTCOMES:
         rows = [{"fault": fault, "outcome": outcome, "times": n} for (fault, outcome), n in sorted(OUTCOMES.items())]
         Path(folder).mkdir(parents=True, exist_ok=True)
         name = "+".join(scripts) + ("-long" if LONG else "")
         content = {"seed": SEED, "failed": session.testsfailed, "notes": NOTES, "rows": rows}
         (Path(folder) / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    return None

@@ -1,5 +1,6 @@
-"""Runs of scoreact that are killed, starved or fed with damaged files: how to start them and what must hold afterwards."""
+"""Runs of scoreact that are killed, starved or fed with damaged files: how to start them, what must hold afterwards."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +31,7 @@ ENVIRONMENT = {
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
     "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",  # file_faults comes before it
 }
+Tell = Callable[..., None]  # tell(fault, outcome, times): counts what came of a fault
 TIMEOUT = 240
 DONE, BAD_DATA, MISSING, INTERNAL, IO_ERROR, STOPPED_EARLY = 0, 65, 66, 70, 74, 75
 LAUNCHER_GIVES_UP = 60  # seconds that mpirun may take to end after a rank died
@@ -126,6 +129,7 @@ class LiveRun:
         self.started = time.monotonic()
         self.lines: list[str] = []
         self.epochs = 0  # the last one that it told to be finished
+        self.told = 0  # how many it told
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -136,6 +140,7 @@ class LiveRun:
             words = line.split()
             if line.startswith("epoch ") and "/" in words[1]:
                 self.epochs = int(words[1].split("/")[0])
+                self.told += 1
 
     @property
     def output(self) -> str:
@@ -168,10 +173,8 @@ def program_of(pid: int) -> str:
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # it was faster
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it was faster
 
 
 def rows_of_run_file(run: Path) -> int:

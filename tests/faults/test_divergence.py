@@ -1,18 +1,19 @@
-"""Rewards that are not finite and policies that diverge: one clear error, and what was finished stays and can be gone on from."""
+"""Rewards that are not finite and policies that diverge: one clear error, and what was finished stays good."""
 
+import json
 import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import json
 import numpy as np
 import pytest
-from conftest import Tell
 from faulty_run import (
     DIGITS,
     GAUSSIAN,
     INTERNAL,
+    Tell,
     assert_one_error,
     assert_same,
     finish,
@@ -89,7 +90,7 @@ def test_a_reward_that_becomes_nan_loses_nothing_that_was_finished(
     ],
 )
 def test_a_policy_that_diverges_stops_with_sound_checkpoints(
-    tmp_path: Path, tell: Tell, deck: str, settings: dict[str, object]
+    tmp_path: Path, tell: Tell, deck: str, settings: dict[str, Any]
 ) -> None:
     case = GAUSSIAN if deck == "gaussian" else DIGITS
     run = tmp_path / "run"

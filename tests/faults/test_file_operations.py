@@ -1,11 +1,10 @@
-"""Every operation that changes a file is a point where a process can die, or the disk can fail: chosen ones of a whole run."""
+"""Every operation that changes a file is a point where a process can die or the disk can fail."""
 
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Tell
 from faulty_run import (
     DONE,
     FILE_FAULTS,
@@ -13,6 +12,7 @@ from faulty_run import (
     IO_ERROR,
     LONG,
     LiveRun,
+    Tell,
     assert_one_error,
     assert_same,
     finish,
@@ -53,7 +53,7 @@ def kind_of(path: str) -> str:
 
 
 def chosen(operations: list[tuple[str, str]], chance: random.Random) -> list[int]:
-    """Numbers of operations, from 1: writes of trajectory files are many and alike, the others are more often wanted."""
+    """Numbers of operations, from 1. Writes of trajectory files are many and alike: others are wanted more often."""
     weights = [0.1 if operation == "write" and "trajectories" in path else 1.0 for operation, path in operations]
     picked: set[int] = set()
     while len(picked) < min(POINTS, len(operations)):

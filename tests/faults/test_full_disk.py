@@ -1,4 +1,4 @@
-"""A disk that fills up: a small tmpfs of random size, mounted here, or in a user namespace of its own where mounting takes root."""
+"""A disk that fills up: a small tmpfs of random size, mounted in a user namespace where mounting takes root."""
 
 import os
 import random
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Tell
 from faulty_run import (
     ENVIRONMENT,
     FILE_FAULTS,
@@ -16,6 +15,7 @@ from faulty_run import (
     IO_ERROR,
     LONG,
     LiveRun,
+    Tell,
     assert_one_error,
     assert_same,
     finish,
@@ -108,17 +108,19 @@ def test_a_full_disk_stops_it_and_it_goes_on_when_there_is_space(
         assert stopped > 0
         tell("no space left (injected)", "one error, exit 74; went on with space, same bits", stopped)
         return
-    whole = sum(path.stat().st_size for path in reference.rglob("*") if path.is_file())
+
+    def relieve() -> None:
+        assert mount(disk, "remount,size=64m")
+
+    whole = sum(-(-path.stat().st_size // 4096) * 4096 for path in reference.rglob("*") if path.is_file())
     stopped = 0
     for attempt in range(TIMES):
         run, ranks = disk / f"run{attempt}", 1 + attempt % 2
-        full = chance.randrange(whole // 50, whole)
+        full = chance.randrange(whole // 20, whole)
         for old in disk.iterdir():
             subprocess.run(["rm", "-rf", str(old)], check=True)
         assert mount(disk, f"remount,size={full}")
-        stopped += starve_and_go_on(
-            run, ranks, reference, LiveRun, lambda: mount(disk, "remount,size=64m") or pytest.fail("remount")
-        )
+        stopped += starve_and_go_on(run, ranks, reference, LiveRun, relieve)
     assert stopped > TIMES // 2, f"{stopped} of {TIMES}: the disk is hardly ever full"
     tell("disk full (tmpfs of random size)", "one error, exit 74; went on with space, same bits", stopped)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Tell
 from faulty_run import (
     DIGITS,
     ENVIRONMENT,
@@ -15,6 +14,7 @@ from faulty_run import (
     IO_ERROR,
     STOPPED_EARLY,
     LiveRun,
+    Tell,
     assert_one_error,
     assert_same,
     finish,
