@@ -1,0 +1,193 @@
+"""jobs/*.slurm under a real Slurm: through preemption, time limits and stops to the bits of an undisturbed run."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+from one_node_slurm import ROOT, OneNodeSlurm, binds_cores, wait_until
+from tiny_run import DIGITS, EPOCHS, assert_same, epochs_done, has_pending, held, options, ranks_of, undisturbed
+
+DIGITS_JOB = "jobs/digits_ctrl.slurm"
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return undisturbed(tmp_path_factory.mktemp("undisturbed") / "run")
+
+
+def submit(slurm: OneNodeSlurm, run: Path, *sbatch: str, tasks: int = 2, **environment: str) -> str:
+    """The digits job on a tiny run; what it prints goes to RUN.log."""
+    wanted = [f"--ntasks={tasks}", f"--output={run}.log", *sbatch]
+    return slurm.submit(DIGITS_JOB, DIGITS, run, "--quiet", *options(), options=wanted, **environment)
+
+
+def restarts(run: Path) -> int:
+    """How often the run went on from a checkpoint."""
+    with h5py.File(run / "run.h5") as file:
+        return int(file["resources/restarts"][-1])
+
+
+def test_the_digits_job_runs_to_the_end_on_two_ranks(slurm: OneNodeSlurm, tmp_path: Path, reference: Path) -> None:
+    run = tmp_path / "run"
+    about = slurm.wait_for(submit(slurm, run))
+    assert about["Restarts"] == "0" and about["Requeue"] == "1"
+    with h5py.File(run / "run.h5") as file:
+        assert (file["resources/ranks"][:] == 2).all()
+    assert_same(run, reference)
+
+
+def test_preempted_it_goes_on_with_the_same_bits_and_the_evaluation_waits_for_it(
+    slurm: OneNodeSlurm, tmp_path: Path, reference: Path
+) -> None:
+    run = tmp_path / "run"
+    job = submit(slurm, run)
+    after = slurm.submit(
+        "jobs/evaluate.slurm",
+        run,
+        "--steps",
+        "3",
+        options=[f"--dependency=afterok:{job}", f"--output={run}_evaluate.log"],
+    )
+    with held(run, ranks=2) as ranks:
+        if binds_cores():  # one core a task
+            cores = [os.sched_getaffinity(rank) for rank in ranks]
+            assert all(len(each) == 1 for each in cores) and cores[0] != cores[1]
+        slurm.ask("scontrol", "requeue", job)
+    about = slurm.wait_for(job)
+    assert about["Restarts"] == "1" and restarts(run) == 1
+    assert_same(run, reference)
+    assert slurm.wait_for(after)["Restarts"] == "0"
+    with h5py.File(run / "run.h5") as file:
+        assert file["evaluation/epoch"][-1] == EPOCHS and file["evaluation/steps"][:].tolist() == [3]
+    assert "<html" in (run / "report.html").read_text()
+
+
+def test_a_time_limit_that_is_too_short_takes_it_through_two_jobs(
+    slurm: OneNodeSlurm, tmp_path: Path, reference: Path
+) -> None:
+    run = tmp_path / "run"
+    started = time.time()
+    job = submit(slurm, run, "--time=00:01:00", "--signal=B:USR1@10")  # at 20 to 50 s: Slurm looks every 30 s
+    with held(run, ranks=2) as ranks:
+        wait_until("Slurm gives notice of the limit", lambda: any(pending_notice(rank) for rank in ranks), 120)
+    assert time.time() - started > 15  # it was the limit
+    about = slurm.wait_for(job)
+    assert about["Restarts"] == "1" and restarts(run) == 1
+    assert "stopped early with a checkpoint" in Path(f"{run}.log").read_text()
+    assert_same(run, reference)
+
+
+def pending_notice(rank: int) -> bool:
+    return has_pending(rank, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("launcher", ["auto", "mpirun -n 2"])
+def test_the_notice_reaches_the_ranks_whatever_starts_them(
+    slurm: OneNodeSlurm, tmp_path: Path, reference: Path, launcher: str
+) -> None:
+    run = tmp_path / "run"
+    job = submit(slurm, run, SCOREACT_LAUNCHER=launcher)
+    with held(run, ranks=2) as ranks:
+        slurm.ask("scancel", "--batch", "--signal=USR1", job)
+        wait_until("the notice reaches all ranks", lambda: all(pending_notice(rank) for rank in ranks))
+    assert slurm.wait_for(job)["Restarts"] == "1" and restarts(run) == 1
+    assert "stopped early with a checkpoint" in Path(f"{run}.log").read_text()
+    assert_same(run, reference)
+
+
+def test_an_epoch_that_outlasts_the_notice_is_given_up_and_done_again(
+    slurm: OneNodeSlurm, tmp_path: Path, reference: Path
+) -> None:
+    run = tmp_path / "run"
+    job = submit(slurm, run, SCOREACT_GRACE="1")
+    with held(run, ranks=2) as ranks:
+        slurm.ask("scancel", "--batch", "--signal=USR1", job)
+        wait_until("the ranks are gone", lambda: not set(ranks) & set(ranks_of(run)))
+    assert slurm.wait_for(job)["Restarts"] == "1"
+    assert "goes on from its last checkpoint" in Path(f"{run}.log").read_text()
+    assert_same(run, reference)
+
+
+def test_a_stop_file_ends_the_job_and_the_same_command_goes_on(
+    slurm: OneNodeSlurm, tmp_path: Path, reference: Path
+) -> None:
+    run = tmp_path / "run"
+    job = submit(slurm, run)
+    with held(run, ranks=2):
+        (run / "stop").touch()
+    about = slurm.wait_for(job, "FAILED")
+    assert about["ExitCode"] == "75:0" and about["Restarts"] == "0"
+    assert 1 <= epochs_done(run) < EPOCHS
+    slurm.wait_for(submit(slurm, run))
+    assert restarts(run) == 1
+    assert_same(run, reference)
+
+
+def test_a_cancelled_job_stays_cancelled(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    job = submit(slurm, run)
+    with held(run, ranks=2) as ranks:
+        slurm.ask("scancel", job)
+    wait_until("its ranks are gone", lambda: not set(ranks) & set(ranks_of(run)))
+    assert slurm.wait_for(job, "CANCELLED")["Restarts"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "code", "message"),
+    [
+        (["--set", "train.learning_rate=fast"], {}, 65, "train.learning_rate"),
+        ([], {"SCOREACT": "/nowhere/scoreact"}, 66, "no program /nowhere/scoreact"),
+        ([], {"SCOREACT_SITE": "/nowhere/site.sh"}, 66, "no site file /nowhere/site.sh"),
+    ],
+)
+def test_a_job_that_cannot_run_says_why_and_ends_with_its_exit_code(
+    slurm: OneNodeSlurm, tmp_path: Path, settings: list[str], environment: dict[str, str], code: int, message: str
+) -> None:
+    run = tmp_path / "run"
+    wanted = ["--ntasks=1", f"--output={run}.log"]
+    job = slurm.submit(DIGITS_JOB, DIGITS, run, *options(), *settings, options=wanted, **environment)
+    assert slurm.wait_for(job, "FAILED")["ExitCode"] == f"{code}:0"
+    assert message in Path(f"{run}.log").read_text()
+
+
+def test_a_site_file_sets_the_environment_of_the_job(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    site = tmp_path / "site.sh"
+    site.write_text(
+        f'source {ROOT}/jobs/site.sh\nprintf "site of %s\\n" "$SLURM_JOB_NAME"\nexport SCOREACT=/nowhere/else\n'
+    )
+    run = tmp_path / "run"
+    job = submit(slurm, run, SCOREACT_SITE=str(site))
+    slurm.wait_for(job, "FAILED")
+    printed = Path(f"{run}.log").read_text()
+    assert "site of digits_ctrl" in printed and "no program /nowhere/else" in printed
+
+
+def test_one_task_a_gpu_is_what_the_job_asks_for(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    slurm.wait_for(submit(slurm, few, "--gpus-per-node=2", tasks=1))
+    assert "1 tasks for 2 GPUs" in Path(f"{few}.log").read_text()
+    fitting = tmp_path / "fitting"
+    slurm.wait_for(submit(slurm, fitting, "--gpus-per-node=2"))
+    assert "GPU" not in Path(f"{fitting}.log").read_text()
+
+
+def test_the_value_study_ends_with_its_report(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    sizes = {
+        "sample.num_steps": 3,
+        "sample.micro_batch_size": 4,
+        "train.num_times": 2,
+        "value.pretrain_epochs": 1,
+        "evaluate.base_samples": 16,
+    }
+    words = [word for key, value in sizes.items() for word in ("--set", f"{key}={value}")]
+    job = slurm.submit(
+        "jobs/value_study.slurm", "inputs/digits/value_study.toml", run, *words, options=[f"--output={run}.log"]
+    )
+    slurm.wait_for(job)
+    with h5py.File(run / "value_study.h5") as file:
+        assert len(file["designs"]) >= 5
+    assert "<html" in (run / "report.html").read_text()
