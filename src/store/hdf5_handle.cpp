@@ -1,8 +1,34 @@
 #include "store/hdf5_handle.hpp"
 
+#include <algorithm>
+
 #include "error/error.hpp"
 
 namespace scoreact {
+
+namespace {
+
+bool closing_failed = false;
+
+/// HDF5 puts time, file name, buffers and a line break into what it says of a failed call to the system: only
+/// the call and its reason are wanted.
+std::string shortened(const std::string& description) {
+  const std::string mark = "error message = '";
+  const std::size_t begin = description.find(mark);
+  std::string text = description.substr(0, description.find(": time ="));
+  if (begin != std::string::npos) {
+    const std::size_t from = begin + mark.size();
+    text += ": " + description.substr(from, description.find('\'', from) - from);
+  }
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+} // namespace
+
+bool hdf5_must_not_be_finalised() { return closing_failed; }
+
+void note_closing(herr_t status) { closing_failed = closing_failed || status < 0; }
 
 void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
@@ -15,7 +41,7 @@ std::string hdf5_reason() {
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take, &reason);
-  return reason;
+  return shortened(reason);
 }
 
 template <class Result>

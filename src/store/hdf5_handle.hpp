@@ -9,6 +9,11 @@
 
 namespace scoreact {
 
+/// True once closing a file has failed (a full disk, say). HDF5 keeps such a file in its tables, tries again
+/// when MPI is finalised, and crashes (1.10.8): the process has to end without that.
+bool hdf5_must_not_be_finalised();
+void note_closing(herr_t status);
+
 template <herr_t (*Close)(hid_t)> class Hdf5Handle {
  public:
   Hdf5Handle() = default;
@@ -26,7 +31,9 @@ template <herr_t (*Close)(hid_t)> class Hdf5Handle {
   /// For the one close whose failure matters, that of a file that was written. Negative on failure.
   herr_t close() {
     const hid_t id = std::exchange(id_, H5I_INVALID_HID);
-    return id < 0 ? 0 : Close(id);
+    const herr_t status = id < 0 ? 0 : Close(id);
+    note_closing(status);
+    return status;
   }
 
  private:
