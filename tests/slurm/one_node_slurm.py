@@ -72,8 +72,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def binds_cores() -> bool:
-    """Whether tasks may be bound: all processors of the machine are ours, and there are two."""
-    return len(os.sched_getaffinity(0)) == os.cpu_count() and os.sched_getaffinity(0) >= {0, 1}
+    """Whether each task can have a core of its own: all processors are ours, at least two, one a core."""
+    siblings = [Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") for cpu in (0, 1)]
+    alone = all(path.is_file() and path.read_text().strip() == str(cpu) for cpu, path in enumerate(siblings))
+    return alone and len(os.sched_getaffinity(0)) == os.cpu_count()
 
 
 def processors() -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -191,3 +192,32 @@ def test_the_value_study_ends_with_its_report(slurm: OneNodeSlurm, tmp_path: Pat
     with h5py.File(run / "value_study.h5") as file:
         assert len(file["designs"]) >= 5
     assert "<html" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("plugins", "environment", "tasks", "expected"),
+    [
+        (
+            "none pmix_v4 pmix pmi2",
+            {"SLURM_JOB_ID": "1"},
+            4,
+            "srun --mpi=pmix --cpu-bind=cores --ntasks=4 --cpus-per-task=2",
+        ),
+        ("none pmi2", {"SLURM_JOB_ID": "1"}, 4, "mpirun -n 4 --map-by slot:PE=2 --bind-to core"),
+        ("none pmi2", {"SLURM_JOB_ID": "1"}, 1, ""),
+        ("none pmix", {}, 4, "mpirun -n 4 --map-by slot:PE=2 --bind-to core"),
+        ("none pmix", {"SLURM_JOB_ID": "1", "SCOREACT_LAUNCHER": "srun --mpi=pmi2"}, 4, "srun --mpi=pmi2"),
+    ],
+)
+def test_ranks_are_started_by_srun_where_it_speaks_pmix_else_by_mpirun(
+    tmp_path: Path, plugins: str, environment: dict[str, str], tasks: int, expected: str
+) -> None:
+    srun = tmp_path / "srun"
+    srun.write_text(f"#!/bin/bash\nprintf 'MPI plugin types are...\\n' >&2\nprintf '\\t%s\\n' {plugins} >&2\n")
+    srun.chmod(0o755)
+    script = f'source jobs/run.sh; choose_launcher {tasks}; echo "${{launch[*]}}"'
+    clean = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SCOREACT": "true", "SLURM_CPUS_PER_TASK": "2"}
+    done = subprocess.run(
+        ["bash", "-uc", script], capture_output=True, text=True, cwd=ROOT, check=True, env=clean | environment
+    )
+    assert done.stdout == f"{expected}\n"
