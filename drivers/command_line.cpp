@@ -229,7 +229,7 @@ std::string usage_message(const CLI::ParseError& error, const CLI::App* app,
       known.push_back("--" + name);
   for (const std::string& word : words) {
     const std::string name = word.substr(0, word.find('='));
-    if (name.rfind("--", 0) != 0 || std::find(known.begin(), known.end(), name) != known.end())
+    if (!name.starts_with("--") || std::find(known.begin(), known.end(), name) != known.end())
       continue;
     const std::string near = nearest(name, known);
     return fmt::format("{}: unknown option {}{}; see scoreact {} --help", app->get_name(), name,
@@ -259,7 +259,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     words.push_back("--help");
   }
   const auto first = std::find_if(words.begin(), words.end(),
-                                  [](const std::string& word) { return word.rfind("-", 0) != 0; });
+                                  [](const std::string& word) { return !word.starts_with("-"); });
   const std::vector<std::string> names = command_names();
   if (first != words.end() && std::find(names.begin(), names.end(), *first) == names.end()) {
     const std::string near = nearest(*first, names);

@@ -86,8 +86,9 @@ def prepare(build: Path, tools: Tools) -> Path:
         if entry["file"].endswith("/cmake_pch.hxx.cxx"):
             assert header is not None
             use = words.index("-include-pch")
-            options = [*words[1:use], *words[use + 2 : words.index("-o")], "-Wno-pragma-system-header-outside-header"]
-            make = [str(tools.clang), *options, str(header), "-o", words[use + 1]]
+            options = ["-Wno-pragma-system-header-outside-header", "-fpch-instantiate-templates"]
+            given = [*words[1:use], *words[use + 2 : words.index("-o")]]
+            make = [str(tools.clang), *given, *options, str(header), "-o", words[use + 1]]
             made = Path(words[use + 1] + ".command")
             if not made.exists() or made.read_text() != shlex.join(make):
                 run(make, build)
