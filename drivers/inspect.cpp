@@ -1,6 +1,7 @@
 /// scoreact inspect FILE: what is in a run file, a trajectory file, a checkpoint, a weight file.
 #include <fmt/format.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -75,6 +76,23 @@ json describe_trajectories(const fs::path& path) {
   return result;
 }
 
+/// Any other HDF5 file, ours or not: attributes, and each dataset with its shape and unit.
+json describe_hdf5(const fs::path& path) {
+  const Hdf5File file = open_hdf5(path);
+  const Hdf5Values root(file.id(), path);
+  json result{{"kind", root.read_text_attribute("format", "hdf5")}, {"file", path.string()}};
+  result["attributes"] = describe(root.read_attributes());
+  result["datasets"] = json::array();
+  for (const std::string& name : root.datasets()) {
+    const Hdf5Dataset dataset(
+        check_hdf5(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), path, "open '" + name + "'"));
+    result["datasets"].push_back({{"name", name},
+                                  {"shape", root.shape(name)},
+                                  {"units", Hdf5Values(dataset.id(), path).read_text_attribute("units")}});
+  }
+  return result;
+}
+
 json describe_weights(const fs::path& path) {
   const SafetensorsFile file(path);
   json result{{"kind", "safetensors"}, {"file", path.string()}};
@@ -129,8 +147,14 @@ json describe_any(const fs::path& path) {
   }
   char start[8] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof(start));
-  if (std::string_view(start, 8) != std::string_view("\x89HDF\r\n\x1a\n", 8))
+  if (std::string_view(start, 8) != std::string_view("\x89HDF\r\n\x1a\n", 8)) {
+    std::uint64_t header = 0; // a safetensors file begins with the length of its header
+    std::memcpy(&header, start, sizeof(header));
+    SCOREACT_REQUIRE(path.extension() == ".safetensors" || (header > 0 && header < fs::file_size(path)),
+                     ExitCode::data, "{}: expected an HDF5 or a safetensors file, found neither",
+                     path.string());
     return describe_weights(path);
+  }
   std::string format;
   {
     const Hdf5File file = open_hdf5(path);
@@ -140,9 +164,7 @@ json describe_any(const fs::path& path) {
     return describe_run(path);
   if (format == "scoreact-trajectories")
     return describe_trajectories(path);
-  SCOREACT_FAIL(ExitCode::data,
-                "{}: HDF5 file of format '{}'; expected scoreact-run or scoreact-trajectories", path.string(),
-                format);
+  return describe_hdf5(path);
 }
 
 std::string short_text(const json& value) {

@@ -90,7 +90,7 @@ at::Tensor rate_of_rows(const Trajectories& batch, const ChosenRows& rows, const
 
 /// V(t_{k+1}, x_{k+1}) - V(t_k, x_k) minus the running cost of the step; V at the last state is the reward
 /// itself.
-at::Tensor increments(const Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
+at::Tensor increments(Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
                       const AlgorithmOptions& options, const at::Tensor& value_here, long samples_per_call) {
   Trajectories next = batch; // the same tensors, asked one step later
   for (long& k : next.times.step)
@@ -99,10 +99,10 @@ at::Tensor increments(const Trajectories& batch, ScorePolicy& policy, ValueFunct
   for (std::size_t i = 0; i < batch.times.step.size(); ++i)
     if (batch.times.step[i] + 1 == batch.steps())
       value_next[static_cast<long>(i)].copy_(batch.reward);
-  at::Tensor increment = value_next - value_here;
+  batch.value_difference = value_next - value_here;
   if (options.kl_weight > 0)
-    increment -= options.kl_weight * batch.kl_step;
-  return increment;
+    return batch.value_difference - options.kl_weight * batch.kl_step;
+  return batch.value_difference.clone();
 }
 
 } // namespace
@@ -143,17 +143,22 @@ void attach_advantage(Trajectories& batch, ScorePolicy& policy, ValueFunction& v
   const bool gradient = options.advantage == "gradient";
   const ValueAtRows here = value_at_rows(batch, policy, value, gradient, samples_per_call);
   batch.value = here.value;
+  batch.value_gradient = here.gradient;
   if (options.advantage == "increment") {
     batch.advantage = increments(batch, policy, value, options, here.value, samples_per_call);
     return;
   }
   const long times = here.value.size(0), samples = batch.samples(), part = samples_per_call;
   batch.advantage = at::empty_like(here.value);
+  if (!gradient)
+    batch.value_difference = at::empty_like(here.value);
   for (long first = 0; first < samples; first += part) {
     const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
     const at::Tensor pretrained = rows_of(batch.pretrained_mean, first, part).contiguous();
     const at::Tensor term = gradient ? rows_of(here.gradient, first, part).contiguous()
                                      : finite_difference(batch, rows, policy, value, options, part);
+    if (!gradient)
+      batch.value_difference.narrow(1, first, part).copy_(term.view({times, part}));
     batch.advantage.narrow(1, first, part)
         .copy_(rate_of_rows(batch, rows, pretrained, term, gradient, options, part).view({times, part}));
   }

@@ -47,6 +47,7 @@ LearnReport Ctrl::learn(Trajectories& batch) {
   if (options.update == "pathwise") {
     const ValueAtRows here = value_at_rows(batch, policy, value_, true, samples_per_call);
     batch.value = here.value;
+    batch.value_gradient = here.gradient;
     signal.value_gradient = here.gradient;
     report.advantage_std = 0;
   } else {

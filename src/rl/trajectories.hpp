@@ -34,6 +34,9 @@ struct Trajectories {
   at::Tensor kl_chain_step;   ///< [T, B] float64, exact chain term, nats
   at::Tensor value;           ///< [T, B] float64, where the algorithm has it
   at::Tensor advantage;       ///< [T, B] float64, where the algorithm has it
+  /// What the advantage was made of, so that a stored rollout can give it again (docs/analysis.md):
+  at::Tensor value_difference; ///< [T, B] float64, its value term, for finite differences and increments
+  at::Tensor value_gradient;   ///< [T, B, ...] fp32, grad V, for gradient advantages and pathwise updates
 
   long steps() const { return table.size(); }
   long samples() const { return shard.count; }

@@ -14,11 +14,13 @@ namespace scoreact {
 
 namespace {
 
-/// [T, B] terms at the chosen times as [K, B], NaN at the others.
+/// [T, B, ...] terms at the chosen times as [K, B, ...], NaN at the others.
 at::Tensor at_all_steps(const at::Tensor& chosen, const StepSubset& times, long steps, at::ScalarType dtype) {
   if (!chosen.defined())
     return {};
-  at::Tensor all = at::full({steps, chosen.size(1)}, std::numeric_limits<double>::quiet_NaN(), dtype);
+  std::vector<std::int64_t> shape = chosen.sizes().vec();
+  shape[0] = steps;
+  at::Tensor all = at::full(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
   for (std::size_t i = 0; i < times.step.size(); ++i)
     all[times.step[i]].copy_(chosen[static_cast<long>(i)]);
   return all;
@@ -74,6 +76,10 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   const at::Tensor reward = host(batch.reward.to(at::kFloat));
   const at::Tensor advantage = at_all_steps(batch.advantage, batch.times, steps, at::kFloat);
   const at::Tensor value = at_all_steps(batch.value, batch.times, steps, at::kFloat);
+  const at::Tensor difference = at_all_steps(batch.value_difference, batch.times, steps, at::kFloat);
+  const at::Tensor gradient = options.means && batch.value_gradient.defined()
+                                  ? at_all_steps(batch.value_gradient, batch.times, steps, at::kFloat)
+                                  : at::Tensor();
   const at::Tensor prompt = host(batch.prompt);
   const at::Tensor index = at::arange(batch.shard.first, batch.shard.first + samples, at::kLong);
 
@@ -92,6 +98,8 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.kl_chain_step = chain.data_ptr<double>();
   block.advantage = pointer<float>(advantage);
   block.value = pointer<float>(value);
+  block.value_difference = pointer<float>(difference);
+  block.value_gradient = pointer<float>(gradient);
   block.reward = reward.data_ptr<float>();
   block.sample_index = index.data_ptr<std::int64_t>();
   for (long i = 0; i < samples; ++i)
@@ -108,6 +116,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
     block.push.push_back(step.push);
     block.spread.push_back(step.spread);
     block.girsanov.push_back(step.girsanov);
+    block.drift.push_back(drift_weight(step));
     block.s_a.push_back(batch.actions[k].action_std);
   }
   block.tau.push_back(batch.table.steps.back().tau_next);
@@ -116,8 +125,8 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.eta = batch.table.eta;
   block.lambda = kl_weight;
   block.attributes = {{"deck", deck}, {"epoch", static_cast<std::int64_t>(batch.epoch) + 1}};
-  for (const auto& [library, version] : library_versions())
-    block.attributes["version." + library] = version;
+  for (const auto& [name, version] : version_attributes())
+    block.attributes[name] = version;
   write_trajectory_file(path, block, ranks.handle(), static_cast<int>(options.compression));
 }
 

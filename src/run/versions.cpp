@@ -67,4 +67,11 @@ std::map<std::string, std::string> library_versions() {
   };
 }
 
+std::map<std::string, std::string> version_attributes() {
+  std::map<std::string, std::string> attributes{{"software", "scoreact"}};
+  for (const auto& [library, version] : library_versions())
+    attributes[library == "git" ? "git" : library == "scoreact" ? "version" : "version." + library] = version;
+  return attributes;
+}
+
 } // namespace scoreact

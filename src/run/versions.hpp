@@ -9,4 +9,7 @@ namespace scoreact {
 /// MPI nor Kokkos to be started.
 std::map<std::string, std::string> library_versions();
 
+/// The same as attributes of a file: `software`, `version`, `git`, and `version.torch` and so on.
+std::map<std::string, std::string> version_attributes();
+
 } // namespace scoreact

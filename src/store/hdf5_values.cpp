@@ -259,6 +259,20 @@ std::vector<std::string> Hdf5Values::names() const {
   return result;
 }
 
+std::vector<std::string> Hdf5Values::datasets() const {
+  std::vector<std::string> result;
+  const auto collect = [](hid_t place, const char* name, const H5L_info_t*, void* out) -> herr_t {
+    const hid_t object = H5Oopen(place, name, H5P_DEFAULT);
+    if (object >= 0 && H5Iget_type(object) == H5I_DATASET)
+      static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    if (object >= 0)
+      H5Oclose(object);
+    return 0;
+  };
+  check_hdf5(H5Lvisit(place_, H5_INDEX_NAME, H5_ITER_INC, collect, &result), file_, "list a file");
+  return result;
+}
+
 std::vector<std::int64_t> Hdf5Values::shape(const std::string& name) const {
   const Hdf5Dataset dataset = open_dataset(place_, file_, name);
   const Hdf5Space space(check_hdf5(H5Dget_space(dataset.id()), file_, "read a data space"));

@@ -37,7 +37,8 @@ class Hdf5Values {
   Hdf5Dataset write_texts(const std::string& name, const std::vector<std::string>& texts) const;
 
   bool contains(const std::string& name) const;
-  std::vector<std::string> names() const; ///< of the links of a group, alphabetically
+  std::vector<std::string> names() const;    ///< of the links of a group, alphabetically
+  std::vector<std::string> datasets() const; ///< of a group and the groups in it, alphabetically, with '/'
   std::vector<std::int64_t> shape(const std::string& name) const;
   /// Numbers of any type are converted, except that integers() refuses floating point.
   std::vector<float> floats(const std::string& name) const;

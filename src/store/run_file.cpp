@@ -5,6 +5,7 @@
 
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
+#include "store/dimension_scales.hpp"
 #include "store/hdf5_file.hpp"
 
 namespace scoreact {
@@ -240,8 +241,21 @@ void RunFile::write() const {
       write_column(resources.id(), path_, known != nullptr ? *known : MetricInfo{name, "1", name}, values,
                    {epochs()}, {"epoch"});
     }
-    if (!evaluation_.empty())
+    std::vector<ScaledDimension> scaled;
+    for (const MetricInfo& info : metrics_) {
+      if (info.name != "epoch")
+        scaled.push_back({"metrics/epoch", "metrics/" + info.name, 0});
+    }
+    for (const auto& [name, values] : resources_)
+      scaled.push_back({"metrics/epoch", "resources/" + name, 0});
+    if (!evaluation_.empty()) {
       write_evaluation(file, path_, evaluation_);
+      for (const auto& [name, values] : evaluation_.tables) {
+        scaled.push_back({"evaluation/epoch", "evaluation/" + name, 0});
+        scaled.push_back({"evaluation/steps", "evaluation/" + name, 1});
+      }
+    }
+    write_dimension_scales(file, path_, scaled);
   });
   write_atomically(path_, image);
 }

@@ -37,7 +37,11 @@ const std::vector<MetricInfo>& run_resources() {
       {"device_memory_peak", "byte", "largest device memory of one rank so far"},
       {"restarts", "1", "times that the run was continued from a checkpoint"},
       {"ranks", "1", "processes that took part in the epoch"},
-      {"checkpoint_time", "s", "time spent on writing checkpoints in the epoch"}};
+      {"checkpoint_time", "s", "time spent on writing checkpoints after the epoch before"},
+      {"trajectory_time", "s",
+       "time spent on the trajectory file of the epoch before, its means included; 0 without one"},
+      {"communication_time", "s",
+       "time of the epoch spent in collectives, waiting for other ranks included; mean over the ranks"}};
   return kResources;
 }
 

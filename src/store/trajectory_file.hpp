@@ -31,6 +31,8 @@ struct TrajectoryBlock {
   const double* kl_chain_step = nullptr;      ///< [K, B], nats, the exact one of the chain
   const float* advantage = nullptr;           ///< optional [K, B]
   const float* value = nullptr;               ///< optional [K, B]
+  const float* value_difference = nullptr;    ///< optional [K, B], the value term of a difference advantage
+  const float* value_gradient = nullptr;      ///< optional [K, B, ...], grad V at the states
   const float* reward = nullptr;              ///< [B]
   const std::int64_t* sample_index = nullptr; ///< [B], global
   std::vector<std::string> prompts;           ///< [B]
@@ -43,6 +45,7 @@ struct TrajectoryBlock {
   std::vector<double> push;     ///< [K]
   std::vector<double> spread;   ///< [K]
   std::vector<double> girsanov; ///< [K]
+  std::vector<double> drift;    ///< [K], 1/2 (1 + chi^2) g^2 dt
   std::vector<double> s_a;      ///< [K], standard deviation of the action in score units
   std::string solver;
   double eta = 0;

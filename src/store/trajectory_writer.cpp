@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <exception>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
+#include "store/dimension_scales.hpp"
 #include "store/hdf5_values.hpp"
 #include "store/trajectory_file.hpp"
 
@@ -19,7 +21,13 @@ using nlohmann::json;
 
 constexpr std::int64_t kMostBytesAtOnce = std::int64_t{1}
                                           << 30; // a transfer of 2 GiB a rank fails in some MPI stacks
-constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
+/// Small enough that few chunks are shared by ranks (a shared one is sent to one rank, which compresses it),
+/// large enough for a disk.
+constexpr std::int64_t kChunkBytes = std::int64_t{1} << 18;
+/// A rank whose part of a time is at least so large writes it itself; smaller parts are first collected on
+/// few ranks.
+constexpr std::int64_t kPartBytes = std::int64_t{1} << 18;
+constexpr std::size_t kMostSampleDimensions = 8;
 
 /// A plain duplicate of a communicator, freed when it goes.
 class Communicator {
@@ -65,9 +73,10 @@ class Communicator {
 
 /// What is the same for all ranks and follows from all their blocks.
 struct Layout {
-  std::int64_t samples = 0;      ///< B of all ranks
-  std::int64_t most_samples = 0; ///< of one rank
-  std::int64_t prompt_bytes = 1; ///< of the longest prompt
+  std::int64_t samples = 0;                                              ///< B of all ranks
+  std::int64_t most_samples = 0;                                         ///< of one rank
+  std::int64_t least_samples = std::numeric_limits<std::int64_t>::max(); ///< of one rank that has some
+  std::int64_t prompt_bytes = 1;                                         ///< of the longest prompt
 };
 
 Layout agree_on_layout(const Communicator& comm, const fs::path& file, const TrajectoryBlock& block) {
@@ -80,10 +89,13 @@ Layout agree_on_layout(const Communicator& comm, const fs::path& file, const Tra
                                  block.mean_pre != nullptr,
                                  block.advantage != nullptr,
                                  block.value != nullptr,
+                                 block.value_difference != nullptr,
+                                 block.value_gradient != nullptr,
                                  static_cast<std::int64_t>(block.sample_shape.size())};
-  mine.resize(14, 0);
-  std::copy_n(block.sample_shape.begin(), std::min<std::size_t>(block.sample_shape.size(), 8),
-              mine.begin() + 6);
+  const auto shape_at = static_cast<std::ptrdiff_t>(mine.size());
+  mine.resize(mine.size() + kMostSampleDimensions, 0);
+  std::copy_n(block.sample_shape.begin(), std::min(block.sample_shape.size(), kMostSampleDimensions),
+              mine.begin() + shape_at);
   std::vector<std::int64_t> from_first = mine;
   SCOREACT_CHECK_MPI(MPI_Bcast(from_first.data(), static_cast<int>(mine.size()), MPI_INT64_T, 0, comm.get()));
   std::int64_t here[3] = {block.first_sample, block.samples, 1};
@@ -95,8 +107,10 @@ Layout agree_on_layout(const Communicator& comm, const fs::path& file, const Tra
   Layout layout;
   std::vector<std::pair<std::int64_t, std::int64_t>> parts;
   for (std::size_t rank = 0; rank < static_cast<std::size_t>(comm.size()); ++rank) {
-    if (all[3 * rank + 1] > 0)
+    if (all[3 * rank + 1] > 0) {
       parts.emplace_back(all[3 * rank], all[3 * rank + 1]);
+      layout.least_samples = std::min(layout.least_samples, all[3 * rank + 1]);
+    }
     layout.most_samples = std::max(layout.most_samples, all[3 * rank + 1]);
     layout.prompt_bytes = std::max(layout.prompt_bytes, all[3 * rank + 2]);
   }
@@ -107,7 +121,7 @@ Layout agree_on_layout(const Communicator& comm, const fs::path& file, const Tra
     layout.samples += count;
   }
   comm.together(file, [&] {
-    require(block.sample_shape.size() <= 8, "samples have more than 8 dimensions");
+    require(block.sample_shape.size() <= kMostSampleDimensions, "samples have more than 8 dimensions");
     require(mine == from_first, "steps, sample shape or optional arrays differ from rank 0");
     require(contiguous && layout.samples > 0, "the ranks' samples do not cover 0 .. B-1 once each");
     const auto is_steps = [&](const std::vector<double>& values, std::size_t more) {
@@ -115,8 +129,9 @@ Layout agree_on_layout(const Communicator& comm, const fs::path& file, const Tra
     };
     require(is_steps(block.tau, 1) && is_steps(block.abar, 1), "tau and abar need K + 1 entries");
     require(is_steps(block.weight, 0) && is_steps(block.keep, 0) && is_steps(block.push, 0) &&
-                is_steps(block.spread, 0) && is_steps(block.girsanov, 0) && is_steps(block.s_a, 0),
-            "weight, keep, push, spread, girsanov and s_a need K entries");
+                is_steps(block.spread, 0) && is_steps(block.girsanov, 0) && is_steps(block.drift, 0) &&
+                is_steps(block.s_a, 0),
+            "weight, keep, push, spread, girsanov, drift and s_a need K entries");
     require(block.prompts.size() == static_cast<std::size_t>(block.samples), "one prompt a sample is needed");
     const bool complete = block.states != nullptr && block.action != nullptr && block.log_prob != nullptr &&
                           block.kl_step != nullptr && block.kl_chain_step != nullptr &&
@@ -129,6 +144,10 @@ Layout agree_on_layout(const Communicator& comm, const fs::path& file, const Tra
 struct Meaning {
   std::string units, long_name;
 };
+
+/// The dataset with the coordinates along a dimension.
+const std::map<std::string, std::string> kScaleOf{
+    {"time", "tau"}, {"step", "step"}, {"sample", "sample_index"}};
 
 /// Writes datasets collectively, each whole or time by time, and notes whether MPI moved them collectively.
 class Writer {
@@ -163,6 +182,10 @@ class Writer {
         static_cast<std::int64_t>(H5Tget_size(type)) *
         std::accumulate(tail.begin(), tail.end(), std::int64_t{1}, std::multiplies<>());
     const Hdf5Dataset dataset = create(name, type, extents, times.has_value(), element, dimensions, meaning);
+    const bool large_parts = layout_.least_samples * element >= kPartBytes;
+    check_hdf5(H5Pset_dxpl_mpio_collective_opt(transfer_.id(), large_parts ? H5FD_MPIO_INDIVIDUAL_IO
+                                                                           : H5FD_MPIO_COLLECTIVE_IO),
+               path_, "choose how ranks share the writing");
 
     const std::int64_t rows = times.value_or(1);
     const std::int64_t stride = block_.samples * element; // bytes of one time in memory
@@ -181,14 +204,26 @@ class Writer {
     }
   }
 
-  /// The same on all ranks: rank 0 writes it, the others take part with nothing.
+  /// The same on all ranks: rank 0 writes it, the others only make the dataset.
   void by_time(const std::string& name, const std::vector<double>& values, const Meaning& meaning) {
-    const std::vector<hsize_t> extents{static_cast<hsize_t>(values.size())};
-    const bool at_steps = values.size() == static_cast<std::size_t>(block_.steps);
+    by_time(name, H5T_NATIVE_DOUBLE, values.size(), values.data(), meaning);
+  }
+  void by_time(const std::string& name, hid_t type, std::size_t count, const void* values,
+               const Meaning& meaning) {
+    const std::vector<hsize_t> extents{count};
+    const bool at_steps = count == static_cast<std::size_t>(block_.steps);
     const Hdf5Dataset dataset =
-        create(name, H5T_NATIVE_DOUBLE, extents, false, kChunkBytes, {at_steps ? "step" : "time"}, meaning);
-    const bool mine = comm_.rank() == 0;
-    write(dataset, name, H5T_NATIVE_DOUBLE, {0}, {mine ? extents[0] : 0}, values.data());
+        create(name, type, extents, false, kChunkBytes, {at_steps ? "step" : "time"}, meaning);
+    comm_.together(path_, [&] {
+      if (comm_.rank() == 0)
+        check_hdf5(H5Dwrite(dataset.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), path_,
+                   "write '" + name + "'");
+    });
+  }
+
+  /// After the last dataset: the coordinates along the dimensions that have some.
+  void attach_scales() {
+    comm_.together(path_, [&] { write_dimension_scales(file_, path_, scaled_); });
   }
 
   bool collective() const { return collective_; }
@@ -227,6 +262,11 @@ class Writer {
       attributes.write_attribute("long_name", meaning.long_name);
       attributes.write_dimensions(dimensions);
     });
+    for (unsigned d = 0; d < dimensions.size(); ++d) {
+      const auto scale = kScaleOf.find(dimensions[d]);
+      if (scale != kScaleOf.end() && scale->second != name)
+        scaled_.push_back({scale->second, name, d});
+    }
     return dataset;
   }
 
@@ -279,6 +319,7 @@ class Writer {
   const Layout& layout_;
   int compression_;
   Hdf5Properties transfer_;
+  std::vector<ScaledDimension> scaled_;
   bool collective_ = true;
 };
 
@@ -329,12 +370,18 @@ bool write_content(const Communicator& comm, hid_t file, const fs::path& path, c
 
   Writer writer(comm, file, path, block, layout, compression);
   writer.by_time("tau", block.tau, {"1", "noise time of the states: 1 is noise, 0 is data"});
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(block.steps));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  writer.by_time("step", H5T_NATIVE_INT64, numbers.size(), numbers.data(),
+                 {"1", "number of the step from state k to state k + 1"});
   writer.by_time("abar", block.abar, {"1", "cumulative signal power at the states"});
   writer.by_time("weight", block.weight, {"1", "integration weight of the step"});
   writer.by_time("keep", block.keep, {"1", "x[k+1] = keep x[k] + push action + spread noise"});
   writer.by_time("push", block.push, {"1", "factor of the action in the step"});
   writer.by_time("spread", block.spread, {"1", "factor of the noise in the step"});
   writer.by_time("girsanov", block.girsanov, {"nat", "kl_step = girsanov |mu - mu_pre|^2"});
+  writer.by_time("drift", block.drift,
+                 {"1", "advantage = drift (action - mu) . value_gradient - its KL cost"});
   writer.by_time("s_a", block.s_a, {"score", "standard deviation of the action"});
 
   const std::int64_t steps = block.steps;
@@ -364,6 +411,14 @@ bool write_content(const Communicator& comm, hid_t file, const fs::path& path, c
   if (block.value != nullptr) {
     writer.by_sample("value", H5T_NATIVE_FLOAT, block.value, steps, {}, {"reward", "value of the state"});
   }
+  if (block.value_difference != nullptr) {
+    writer.by_sample("value_difference", H5T_NATIVE_FLOAT, block.value_difference, steps, {},
+                     {"reward", "value term of the advantage, its KL cost left out"});
+  }
+  if (block.value_gradient != nullptr) {
+    writer.by_sample("value_gradient", H5T_NATIVE_FLOAT, block.value_gradient, steps, shape,
+                     {"reward", "gradient of the value by the state"});
+  }
   writer.by_sample("reward", H5T_NATIVE_FLOAT, block.reward, std::nullopt, {},
                    {"reward", "reward of the final state"});
   writer.by_sample("sample_index", H5T_NATIVE_INT64, block.sample_index, std::nullopt, {},
@@ -375,6 +430,7 @@ bool write_content(const Communicator& comm, hid_t file, const fs::path& path, c
   const Hdf5Type text = utf8_type(width); // of fixed size: parallel HDF5 cannot write variable strings
   writer.by_sample("prompt", text.id(), prompts.data(), std::nullopt, {},
                    {"1", "prompt or class of the sample"});
+  writer.attach_scales();
   return writer.collective();
 }
 

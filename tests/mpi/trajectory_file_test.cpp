@@ -93,7 +93,7 @@ struct Part {
     block.reward = reward.data();
     block.sample_index = index.data();
     block.tau = block.abar = {0, 0.25, 0.5, 0.75, 1};
-    block.weight = block.keep = block.push = block.spread = block.girsanov =
+    block.weight = block.keep = block.push = block.spread = block.girsanov = block.drift =
         block.s_a = {0.5, 0.25, 0.125, 0};
     block.solver = "ddim";
     block.eta = 1;
@@ -156,6 +156,53 @@ TEST(TrajectoryFile, HasTheSameContentForAnyNumberOfRanks) {
       }
       MPI_Barrier(MPI_COMM_WORLD);
     }
+  }
+}
+
+/// Samples [first, first + count) of pictures so large that every rank writes its part itself.
+struct LargePart : Part {
+  static constexpr std::int64_t kAll = 8, kPixels = std::int64_t{256} * 128;
+  LargePart(std::int64_t first, std::int64_t count) : Part(0, 0) {
+    block.steps = kSteps;
+    block.samples = count;
+    block.first_sample = first;
+    block.sample_shape = {1, 256, 128};
+    for (std::int64_t k = 0; k <= kSteps; ++k) {
+      for (std::int64_t pixel = first * kPixels; pixel < (first + count) * kPixels; ++pixel)
+        states.push_back(static_cast<float>(pixel % 8191 + 10'000 * k));
+    }
+    log_prob.assign(static_cast<std::size_t>(kSteps * count), 0.5);
+    reward.assign(static_cast<std::size_t>(count), 0.5F);
+    for (std::int64_t b = first; b < first + count; ++b)
+      index.push_back(b);
+    block.prompts.assign(static_cast<std::size_t>(count), "7");
+    block.states = block.action = states.data();
+    block.mean = nullptr;
+    block.advantage = nullptr;
+    block.log_prob = block.kl_step = block.kl_chain_step = log_prob.data();
+    block.reward = reward.data();
+    block.sample_index = index.data();
+  }
+};
+
+TEST(TrajectoryFile, HasTheSameContentWhereEveryRankWritesItsOwnPart) {
+  const SharedFolder folder;
+  int size = 1;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  const int rank = rank_of_world();
+  if (rank == 0)
+    write_trajectory_file(folder / "alone.h5", LargePart(0, LargePart::kAll).block, MPI_COMM_SELF);
+  const std::int64_t each = LargePart::kAll / size;
+  for (const int compression : {0, 1}) {
+    EXPECT_TRUE(write_trajectory_file(folder / "all.h5", LargePart(each * rank, each).block, MPI_COMM_WORLD,
+                                      compression));
+    if (rank == 0) {
+      expect_same_content(folder / "alone.h5", folder / "all.h5");
+      if (compression == 0) {
+        EXPECT_EQ(bytes_of(folder / "alone.h5"), bytes_of(folder / "all.h5"));
+      }
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
   }
 }
 
