@@ -33,6 +33,40 @@ std::vector<float> node_sum(std::map<std::pair<long, long>, std::vector<float>>&
   return left;
 }
 
+bool is_power_of_two(long number) { return number > 0 && (number & (number - 1)) == 0; }
+
+/// Whether every rank, in order, holds one node of the same level, and together they are the whole tree.
+/// `ranges`: first leaf and number of leaves of each rank.
+bool one_equal_node_each(const std::vector<double>& ranges, long leaves) {
+  const long ranks = static_cast<long>(ranges.size() / 2), each = static_cast<long>(ranges[1]);
+  bool equal = is_power_of_two(ranks) && is_power_of_two(each) && leaves == ranks * each;
+  for (long r = 0; r < ranks; ++r) {
+    const auto at = static_cast<std::size_t>(2 * r);
+    equal = equal && static_cast<long>(ranges[at]) == r * each && static_cast<long>(ranges[at + 1]) == each;
+  }
+  return equal;
+}
+
+/// Sends `mine` to another rank that sends its own; all ranks call at the same time.
+void swap_with(const Communicator& ranks, int partner, const std::vector<float>& mine,
+               std::vector<float>& theirs) {
+  constexpr std::size_t kChunk = std::size_t{1} << 28; // MPI counts are ints
+  for (std::size_t start = 0; start < mine.size(); start += kChunk) {
+    const auto length = static_cast<int>(std::min(kChunk, mine.size() - start));
+    MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    SCOREACT_CHECK_MPI(
+        MPI_Irecv(theirs.data() + start, length, MPI_FLOAT, partner, 0, ranks.handle(), &requests[0]));
+    SCOREACT_CHECK_MPI(
+        MPI_Isend(mine.data() + start, length, MPI_FLOAT, partner, 0, ranks.handle(), &requests[1]));
+    const auto done = [&requests] {
+      int both = 0;
+      SCOREACT_CHECK_MPI(MPI_Testall(2, requests, &both, MPI_STATUSES_IGNORE));
+      return both != 0;
+    };
+    ranks.wait_until(done, "exchange of gradients");
+  }
+}
+
 } // namespace
 
 std::vector<std::pair<long, long>> maximal_nodes(long first, long count) {
@@ -74,6 +108,16 @@ void TreeSum::finish(float* out) {
   } else {
     const std::vector<double> ranges =
         ranks_.gather_in_order({static_cast<double>(first_), static_cast<double>(count_)});
+    if (one_equal_node_each(ranges, leaves_)) { // up the tree, level by level, each with the node beside it
+      std::vector<float>& sum = nodes_.front().sum;
+      std::vector<float> beside(length_);
+      for (int distance = 1; distance < ranks_.size(); distance *= 2) {
+        swap_with(ranks_, ranks_.rank() ^ distance, sum, beside);
+        add_to(sum, beside.data()); // left + right and right + left are the same bits
+      }
+      std::copy(sum.begin(), sum.end(), out);
+      return;
+    }
     std::size_t most = 0;
     for (std::size_t r = 0; 2 * r < ranges.size(); ++r)
       most = std::max(

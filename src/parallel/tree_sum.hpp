@@ -4,9 +4,9 @@
 /// are dealt to ranks.
 ///
 /// Node (level l, index i) covers leaves [i 2^l, (i+1) 2^l). A rank holds a contiguous range of leaves and
-/// adds up every node that lies wholly inside it; the few maximal nodes of each rank are then exchanged and
-/// the rest of the tree is added on every rank alike. For equal power-of-two shares that is one vector a
-/// rank.
+/// adds up every node that lies wholly inside it. Equal power-of-two shares are then exchanged between
+/// neighbours level by level, log2(ranks) vectors a rank. Otherwise every rank gets the few maximal nodes of
+/// all, and the rest of the tree is added on every rank alike.
 #include "parallel/communicator.hpp"
 
 #include <vector>
