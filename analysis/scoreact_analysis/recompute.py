@@ -5,6 +5,7 @@ docs/mathematics.md sections 2-4, for each step k with its float64 coefficients:
     kl_chain_step = push^2 / (2 spread^2) |mu - mu_pre|^2                (one-stage solvers with noise)
     log_prob      = -|action - mu|^2 / (2 s_a^2) - d log s_a - d/2 log 2 pi     (0 where s_a = 0: action = mu)
     x[k+1]        = keep x[k] + push action                              (transition actions: s_a = spread / |push|)
+    advantage     = value term - KL cost                                 (scoreact_analysis/advantage.py)
 and the metrics of the epoch from rewards and KLs. One time slice is in memory at a time.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scoreact_analysis import numbers
+from scoreact_analysis import advantage, numbers
 from scoreact_analysis.deviation import Deviation
 from scoreact_analysis.errors import bad_data, missing
 from scoreact_analysis.hdf5 import Floats
@@ -36,6 +37,7 @@ class Statistics:
     reward: Floats
     kl_path: Floats
     kl_chain: Floats
+    advantage_std: float
 
 
 @dataclass
@@ -55,9 +57,10 @@ def recompute(source: Path, tolerance: float = TOLERANCE) -> Recomputation:
     """Recompute a run folder or one trajectory file; AnalysisError if there is nothing to recompute."""
     files, run = trajectory_files(source)
     result = Recomputation()
+    history = advantage.RewardHistory()
     for path in files:
         with Trajectories(path) as trajectories:
-            statistics = Recomputer(trajectories, result.deviations, tolerance).run()
+            statistics = Recomputer(trajectories, result.deviations, tolerance, history).run()
         result.statistics.append(statistics)
         if run is not None:
             compare_metrics(run, statistics, result.deviations, tolerance)
@@ -85,7 +88,13 @@ def trajectory_files(source: Path) -> tuple[list[Path], RunFile | None]:
 class Recomputer:
     """Goes through one trajectory file once."""
 
-    def __init__(self, trajectories: Trajectories, deviations: dict[str, Deviation], tolerance: float) -> None:
+    def __init__(
+        self,
+        trajectories: Trajectories,
+        deviations: dict[str, Deviation],
+        tolerance: float,
+        history: advantage.RewardHistory,
+    ) -> None:
         self.file = trajectories
         self.deviations = deviations
         self.tolerance = tolerance
@@ -95,6 +104,10 @@ class Recomputer:
         self.girsanov = self._girsanov()
         self.kl_path = np.zeros(trajectories.num_samples)
         self.kl_chain = np.zeros(trajectories.num_samples)
+        self.weight = self._table("weight")
+        self.rule = advantage.Rule.of(trajectories) if trajectories.has("advantage") else None
+        of_rewards = self.rule is not None and self.rule.estimator == "reward"
+        self.reward_advantage = history.advantages(trajectories) if of_rewards else None
 
     def run(self) -> Statistics:
         """Compare every block, then return the file's statistics."""
@@ -102,6 +115,8 @@ class Recomputer:
             self._check_state(block)
             self._check_log_prob(block)
             self._add_divergence(block)
+            self._check_advantage(block)
+            self._check_value_difference(block)
         unknown = np.full(self.file.num_samples, np.nan)
         has_means = self.file.has("mu") and self.file.has("mu_pre")
         return Statistics(
@@ -109,6 +124,7 @@ class Recomputer:
             reward=self.file.per_sample("reward") if self.file.has("reward") else np.empty(0),
             kl_path=self.kl_path if has_means else unknown,
             kl_chain=self.kl_chain if has_means and self.one_stage else unknown,
+            advantage_std=self._advantage_std(),
         )
 
     def _table(self, name: str) -> Floats:
@@ -126,9 +142,13 @@ class Recomputer:
         abar = self.file.per_step("abar")
         if not math.isfinite(chi) or chi <= 0.0:
             return stored
-        exact = np.asarray(0.5 * ((1 + chi**2) / (2 * chi)) ** 2 * np.log(abar[1:] / abar[:-1]))
+        log_ratio = np.log(abar[1:] / abar[:-1])
+        exact = np.asarray(0.5 * ((1 + chi**2) / (2 * chi)) ** 2 * log_ratio)
         if np.isfinite(stored).any():
             self._compare("girsanov", stored, exact, self.file.path.name)
+        drift = self._table("drift")
+        if np.isfinite(drift).any():
+            self._compare("drift", drift, 0.5 * (1 + chi**2) * log_ratio, self.file.path.name)
         return exact
 
     def _compare(self, name: str, stored: Floats, exact: Floats, place: str, rounding: Floats | float = 0.0) -> None:
@@ -184,6 +204,44 @@ class Recomputer:
                 stored = self.file.at("kl_chain_step", block.step, block.samples)
                 self._compare("kl_chain_step", stored, chain * distance**2, self._place(block), chain * rounding)
 
+    def _check_advantage(self, block: Block) -> None:
+        """The advantage before it is standardised, at the steps that were trained (section 5)."""
+        if not self.file.has("advantage") or self.weight[block.step] == 0.0:
+            return
+        found = None
+        if self.reward_advantage is not None:
+            found = self.reward_advantage[block.samples], np.zeros(1)
+        elif self.rule is not None:
+            found = advantage.recomputed(self.file, self.rule, block)
+        if found is None:
+            note = "its value term, store.means or rewards of earlier epochs are missing"
+            self.deviations.setdefault("advantage", Deviation("advantage", self.tolerance, judged=False, note=note))
+            return
+        stored = self.file.at("advantage", block.step, block.samples)
+        self._compare("advantage", stored, found[0], self._place(block), found[1])
+
+    def _check_value_difference(self, block: Block) -> None:
+        """Increments: V of the next step minus V of this one; after the last step stands the reward."""
+        if self.rule is None or self.rule.estimator != "increment" or not self.file.has("value_difference"):
+            return
+        after, last = block.step + 1, block.step + 1 == self.file.num_steps
+        if self.weight[block.step] == 0.0 or not (last or self.weight[after] > 0.0):
+            return
+        here = self.file.at("value", block.step, block.samples)
+        following = (
+            self.file.per_sample("reward")[block.samples] if last else self.file.at("value", after, block.samples)
+        )
+        stored = self.file.at("value_difference", block.step, block.samples)
+        rounding = ROUNDING * (np.abs(here) + np.abs(following))
+        self._compare("value_difference", stored, following - here, self._place(block), rounding)
+
+    def _advantage_std(self) -> float:
+        """Over the samples and trained steps of the epoch; NaN without advantages."""
+        if not self.file.has("advantage"):
+            return math.nan
+        steps = [step for step in range(self.file.num_steps) if self.weight[step] != 0.0]
+        return float(np.std([self.file.at("advantage", step) for step in steps])) if steps else math.nan
+
 
 def compare_metrics(run: RunFile, found: Statistics, deviations: dict[str, Deviation], tolerance: float) -> None:
     """Hold the metrics of the file's epoch against the file: rewards exactly, KLs where all times were used."""
@@ -198,13 +256,14 @@ def compare_metrics(run: RunFile, found: Statistics, deviations: dict[str, Devia
         exact["reward_mean"] = float(found.reward.mean())
         exact["reward_std"] = spread
         exact["reward_stderr"] = spread / math.sqrt(found.reward.size)
+    exact["advantage_std"] = found.advantage_std
     exact["kl_path"] = float(found.kl_path.mean())
     exact["kl_chain"] = float(found.kl_chain.mean())
     for name, value in exact.items():
         stored = float(run.metric(name)[rows[-1]])
         if not (math.isfinite(stored) and math.isfinite(value)):
             continue
-        judged = name.startswith("reward") or every_time_counts(run)
+        judged = not name.startswith("kl") or every_time_counts(run)
         note = "" if judged else "the run estimates it from some of the times"
         entry = deviations.setdefault(f"metrics/{name}", Deviation(f"metrics/{name}", tolerance, judged, note))
         entry.compare(

@@ -6,7 +6,6 @@ The file is opened anew for each first read and closed again, so a run that is s
 
 import math
 import re
-import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scoreact_analysis import hdf5
+from scoreact_analysis import deck, hdf5
 from scoreact_analysis.errors import bad_data, missing
 from scoreact_analysis.hdf5 import Floats
 
@@ -113,19 +112,11 @@ class RunFile:
     @cached_property
     def deck(self) -> dict[str, Any]:
         """The effective deck, parsed."""
-        try:
-            return tomllib.loads(self.deck_text)
-        except tomllib.TOMLDecodeError as error:
-            raise bad_data(f"{self.path}: attribute 'deck' is not TOML ({error})") from error
+        return deck.parse(self.deck_text, self.path)
 
     def deck_value(self, key: str, default: Any = None) -> Any:
         """One value of the deck by its dotted key, e.g. "sample.num_steps"."""
-        node: Any = self.deck
-        for part in key.split("."):
-            if not isinstance(node, dict) or part not in node:
-                return default
-            node = node[part]
-        return node
+        return deck.value(self.deck, key, default)
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from scoreact_analysis import hdf5
+from scoreact_analysis import deck, hdf5
 from scoreact_analysis.errors import bad_data
 from scoreact_analysis.hdf5 import Floats
 
@@ -29,6 +30,7 @@ class Block:
     action: Floats
     mu: Floats | None
     mu_pre: Floats | None
+    value_gradient: Floats | None = None
 
     @property
     def samples(self) -> slice:
@@ -71,7 +73,7 @@ class Trajectories:
             raise bad_data(
                 f"{self.path}: 'x' {states.shape} and 'action' {actions.shape} should be [K+1, B, ...] and [K, B, ...]"
             )
-        for name in ("mu", "mu_pre"):
+        for name in ("mu", "mu_pre", "value_gradient"):
             if name in self._file and self._file[name].shape != actions.shape:
                 raise bad_data(f"{self.path}: '{name}' {self._file[name].shape} should be {actions.shape}")
 
@@ -109,6 +111,21 @@ class Trajectories:
     def kl_weight(self) -> float:
         """lambda, reward units per nat; NaN if the file does not say."""
         return hdf5.number(self._file, "lambda")
+
+    @cached_property
+    def deck(self) -> dict[str, Any]:
+        """The effective deck of the run, {} if the file does not carry it."""
+        return deck.parse(hdf5.text(self._file.attrs.get("deck", "")), self.path)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that drew these, counted from 1; 0 if the file does not say."""
+        return int(self._file.attrs.get("epoch", 0))
+
+    @property
+    def prompts(self) -> list[str]:
+        """Prompt or class of each sample."""
+        return hdf5.strings(self._file, "prompt")
 
     def has(self, name: str) -> bool:
         """Whether the file holds a dataset of this name."""
@@ -166,6 +183,9 @@ class Trajectories:
                     action=self._rows("action", step, first, last),
                     mu=self._rows("mu", step, first, last) if self.has("mu") else None,
                     mu_pre=self._rows("mu_pre", step, first, last) if self.has("mu_pre") else None,
+                    value_gradient=self._rows("value_gradient", step, first, last)
+                    if self.has("value_gradient")
+                    else None,
                 )
 
     def _rows(self, name: str, step: int, first: int, last: int) -> Floats:

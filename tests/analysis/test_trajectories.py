@@ -1,5 +1,8 @@
 """Trajectories: lazy slices that agree with the file, in blocks of any size."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -80,3 +83,72 @@ def test_a_recomputation_holds_a_few_time_slices_in_memory_not_the_file(tmp_path
     assert result.passed
     assert result.deviations["kl_step"].values == steps * samples
     assert peak < 20 * slice_bytes < path.stat().st_size / 4
+
+
+def write_large(path: Path, steps: int, samples: int) -> None:
+    """A file of chunked datasets as the writer leaves them, all ones; HDF5 stores no bytes for what was not written."""
+    shape = (4, 16, 16)
+    with h5py.File(path, "w") as raw:
+        for name, rows in (("x", steps + 1), ("action", steps), ("mu", steps), ("mu_pre", steps)):
+            raw.create_dataset(name, (rows, samples, *shape), np.float32, chunks=(1, samples, *shape), fillvalue=1.0)
+        raw["abar"] = np.linspace(0.01, 0.99, steps + 1)
+        raw["kl_step"] = np.zeros((steps, samples))
+        raw.attrs["format"] = "scoreact-trajectories"
+        raw.attrs["solver"], raw.attrs["eta"] = "ddim", 1.0
+
+
+def bytes_read() -> int:
+    """What this process has read from files so far."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts of bytes read are Linux's")
+def test_a_slice_reads_its_own_bytes_and_not_the_file(tmp_path: Path) -> None:
+    path, steps, samples = tmp_path / "epoch_000001.h5", 40, 64
+    with h5py.File(path, "w") as raw:
+        for name, rows in (("x", steps + 1), ("action", steps)):
+            data = np.ones((rows, samples, 4, 16, 16), np.float32)
+            raw.create_dataset(name, data=data, chunks=(1, 16, 4, 16, 16))
+        raw.attrs["format"] = "scoreact-trajectories"
+    slice_bytes = samples * 4 * 4 * 16 * 16
+    before = bytes_read()
+    with Trajectories(path) as trajectories:
+        assert trajectories.state(7).shape == (samples, 4, 16, 16)
+    whole_slice = bytes_read() - before
+    assert slice_bytes <= whole_slice < 1.5 * slice_bytes
+    before = bytes_read()
+    with Trajectories(path) as trajectories:
+        assert trajectories.state(7, slice(16, 32)).shape == (16, 4, 16, 16)
+    assert bytes_read() - before < 0.5 * slice_bytes < path.stat().st_size / 100
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from scoreact_analysis.recompute import recompute
+used = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, (used + int(sys.argv[2]), used + int(sys.argv[2])))
+values = 0
+for path in sorted(Path(sys.argv[1]).glob("*.h5")):
+    result = recompute(path)
+    values += result.deviations["kl_step"].values
+print(values)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit is Linux's")
+def test_a_set_of_files_larger_than_the_memory_is_gone_through(tmp_path: Path) -> None:
+    files, steps, samples, memory = 4, 30, 64, 24 * 2**20
+    for number in range(1, files + 1):
+        write_large(tmp_path / f"epoch_{number:06d}.h5", steps, samples)
+    one_file = 4 * (4 * steps + 1) * samples * 4 * 16 * 16
+    assert one_file > memory and files * one_file > 4 * memory
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path), str(memory)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == files * steps * samples

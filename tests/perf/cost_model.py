@@ -1,0 +1,191 @@
+"""The cost model of docs/scaling.md: seconds of an epoch on P GPUs, part by part, and what bounds it.
+
+    .venv/bin/python tests/perf/cost_model.py
+
+prints the tables of that page. Formulas and symbols are explained there; every figure below is an assumption with its source
+and none was measured on a GPU by us. `tests/docs/test_scaling.py` holds the page against this program.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One GPU and what connects it; bytes and seconds."""
+
+    name: str
+    flops: float  # a second, dense, in the precision of the networks
+    efficiency: float  # of that, reached by convolutions and attention
+    launch: float  # seconds that a network call takes at least, however small
+    intra: float  # bytes a second of one GPU to its node, one direction
+    inter: float  # bytes a second of one GPU to other nodes, one direction
+    host: float  # bytes a second that a rank exchanges by MPI from host memory
+    add: float  # bytes a second that one core adds up
+    latency: float  # seconds of one message between nodes
+    disk: float  # bytes a second of the file system, all ranks together
+    gpus_per_node: int = 8
+
+
+# NVIDIA H100 SXM5 data sheet: 989 TFLOP/s bf16 and 495 TFLOP/s TF32, dense; NVLink 900 GB/s both directions together.
+# One NDR InfiniBand port (400 Gbit/s) a GPU, as in a DGX H100. Assumed: 40 % of the peak, 80 % of the links, one core adds
+# 8 GB/s, MPI moves 10 GB/s a rank, a message takes 5 us, a call of a network of hundreds of kernels 10 ms, files 20 GB/s.
+H100 = Machine(
+    name="H100",
+    flops=989e12,
+    efficiency=0.4,
+    launch=10e-3,
+    intra=0.8 * 450e9,
+    inter=0.8 * 50e9,
+    host=10e9,
+    add=8e9,
+    latency=5e-6,
+    disk=20e9,
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an epoch of a deck asks for."""
+
+    name: str
+    samples: int  # b, of one GPU and epoch
+    steps: int  # N
+    times: int  # K of them are trained
+    updates: int  # U
+    guidance: int  # network evaluations a score: 2 with classifier-free guidance
+    flops: float  # of one network evaluation of one sample, forward
+    reward_flops: float  # of decoding and rewarding one sample
+    gradient: float  # bytes of the trained parameters' gradient
+    state: int  # numbers in a sample
+    micro_batch: int  # samples in a network call of the rollout; an update's call has them at all K times
+    exchanges: int = 60  # other collectives of an epoch (bench: docs/scaling.md)
+    stored_arrays: int = 5  # x, action, mu, mu_pre, value_gradient
+
+
+# Stable Diffusion 1.5: U-Net 339 and decoder 1240 GMAC a picture of 512 x 512 (BK-SDM, arXiv:2305.15798, table 1), that is
+# 0.68 and 2.5 TFLOP; LoRA of rank 4 on its attention: 797184 parameters. ImageReward (ViT-L and BERT): 0.15 TFLOP, our estimate.
+SD15 = Work(
+    name="SD 1.5 + LoRA",
+    samples=8,
+    steps=50,
+    times=8,
+    updates=4,
+    guidance=2,
+    flops=0.68e12,
+    reward_flops=2.65e12,
+    gradient=4 * 797184,
+    state=4 * 64 * 64,
+    micro_batch=8,
+)
+SD15_FULL = replace(SD15, name="SD 1.5, all 860 M", gradient=4 * 859.5e6)
+
+# The digit U-Net of inputs/digits: 86 thousand parameters; 13 MFLOP a picture.
+DIGITS = Work(
+    name="digits",
+    samples=256,
+    steps=50,
+    times=8,
+    updates=4,
+    guidance=1,
+    flops=13e6,
+    reward_flops=1e6,
+    gradient=4 * 86e3,
+    state=64,
+    micro_batch=64,
+)
+
+
+def network(work: Work, machine: Machine, evaluations: float, calls: float) -> float:
+    """Seconds of forward evaluations in so many calls: as fast as arithmetic allows, but no call below the launches."""
+    return max(evaluations * work.flops / (machine.flops * machine.efficiency), calls * machine.launch)
+
+
+def ring(size: float, ranks: int, machine: Machine) -> float:
+    """One all-reduce on the devices: 2 (P - 1) / P of the bytes over the slowest link, and its latencies."""
+    if ranks == 1:
+        return 0.0
+    link = machine.intra if ranks <= machine.gpus_per_node else machine.inter
+    return 2 * (ranks - 1) / ranks * size / link + 2 * math.log2(ranks) * machine.latency
+
+
+def tree(size: float, ranks: int, machine: Machine) -> float:
+    """The fixed tree of sums on the host: log2 P exchanges with a partner, each followed by an addition."""
+    levels = math.ceil(math.log2(ranks))
+    return levels * (size / machine.host + size / machine.add + machine.latency)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Seconds of the parts of an epoch."""
+
+    rollout: float
+    value: float
+    update: float
+    reduce: float
+    exchange: float
+    files: float
+
+    @property
+    def total(self) -> float:
+        """Everything, one after the other."""
+        return self.rollout + self.value + self.update + self.reduce + self.exchange + self.files
+
+    @property
+    def bound(self) -> str:
+        """The largest part."""
+        parts = {name: getattr(self, name) for name in ("rollout", "value", "update", "reduce", "exchange", "files")}
+        return max(parts, key=lambda name: parts[name])
+
+
+def epoch(work: Work, machine: Machine, ranks: int, deterministic: bool, stored: bool = False) -> Epoch:
+    """The model; a backward pass costs two forward passes."""
+    samples, guided = work.samples, work.guidance
+    calls = samples / work.micro_batch
+    rollout = network(work, machine, samples * work.steps * guided, calls * work.steps)
+    rollout += samples * work.reward_flops / (machine.flops * machine.efficiency)
+    rows = samples * work.times * guided
+    value = network(work, machine, (1 + 3) * rows, 4 * calls)  # pretrained mean; V and its gradient by the state
+    update = network(work, machine, 3 * rows, 3 * max(calls, work.updates))
+    one = tree(work.gradient, ranks, machine) if deterministic else ring(work.gradient, ranks, machine)
+    exchange = work.exchanges * math.log2(max(2, ranks)) * machine.latency * (ranks > 1)
+    size = 4 * work.state * samples * ranks * (work.stored_arrays * work.steps + 1) if stored else 0
+    return Epoch(rollout, value, update, work.updates * one, exchange, size / machine.disk)
+
+
+def table(work: Work, deterministic: bool, stored: bool) -> str:
+    """Predictions at 1, 8, 64 and 512 GPUs with the same samples on each."""
+    lines = [
+        "| GPUs | samples an epoch | rollout | value | update | reduce | exchange | files | epoch s | efficiency | bound by |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
+    ]
+    one = epoch(work, H100, 1, deterministic, stored)
+    for ranks in (1, 8, 64, 512):
+        found = epoch(work, H100, ranks, deterministic, stored)
+        parts = (found.rollout, found.value, found.update, found.reduce, found.exchange, found.files)
+        cells = " | ".join(f"{part:.3g}" for part in parts)
+        lines.append(
+            f"| {ranks} | {work.samples * ranks} | {cells} | {found.total:.3g} | {100 * one.total / found.total:.0f} % | "
+            f"{found.bound} |"
+        )
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """The predictions of docs/scaling.md."""
+    blocks = []
+    for work, deterministic, stored in (
+        (SD15, True, False),
+        (SD15, False, True),
+        (SD15_FULL, False, False),
+        (SD15_FULL, True, False),
+        (DIGITS, True, False),
+    ):
+        how = "fixed tree of sums" if deterministic else "NCCL"
+        files = ", every trajectory stored" if stored else ""
+        blocks.append(f"**{work.name}**, {how}{files}\n\n{table(work, deterministic, stored)}")
+    return "\n\n".join(blocks) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
