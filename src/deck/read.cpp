@@ -125,7 +125,7 @@ class Reader {
   }
 
   /// Sorts the values of a table into entries_, by full key.
-  void collect(Table table, const std::string& prefix, long number, const std::string& option) {
+  void collect(Table&& table, const std::string& prefix, long number, const std::string& option) {
     for (auto& [leaf, node] : table) {
       const std::string name = prefix + leaf;
       const Place key_place = number ? in_override(option, number) : in_file(node.key_line, node.key_column);
@@ -267,7 +267,7 @@ class Reader {
     const auto* table = std::get_if<Table>(&node.value);
     ExplorationOptions value;
     if (!table) {
-      const std::string problem = read(key, node, value.constant);
+      std::string problem = read(key, node, value.constant);
       if (problem.empty())
         out = value;
       return problem;
