@@ -4,6 +4,7 @@
 /// and this rank's device chosen.
 #include "deck/deck.hpp"
 #include "error/error.hpp"
+#include "parallel/communicator.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -60,8 +61,9 @@ struct Invocation {
   std::string device = "auto"; ///< auto | cpu | cuda, what the user wants (run.device, --device)
 
   // Filled in by main after MPI_Init.
-  int threads = 1;    ///< host threads of this rank
-  int device_id = -1; ///< CUDA device of this rank; -1: host
+  int threads = 1;                           ///< host threads of this rank
+  int device_id = -1;                        ///< CUDA device of this rank; -1: host
+  double patience = Communicator::kPatience; ///< seconds that a rank waits for another; 0: for ever
 };
 
 ExitCode run_pretrain(const Invocation&);

@@ -183,7 +183,7 @@ void print_table(const EvaluationTable& table) {
 } // namespace
 
 ExitCode run_evaluate(const Invocation& invocation) {
-  const Communicator ranks;
+  const Communicator ranks(MPI_COMM_WORLD, invocation.patience);
   SCOREACT_REQUIRE(invocation.out == invocation.target, ExitCode::usage,
                    "--out: evaluate writes into the run's own run.h5, so it has no other place");
   const RunDirectory directory(invocation.target);

@@ -2,18 +2,20 @@
 /// down again.
 #include "command_line.hpp"
 #include "kernels/runtime.hpp"
+#include "store/hdf5_handle.hpp"
 
 #include <ATen/Parallel.h>
-#include <c10/util/Exception.h>
+#include <malloc.h>
 #include <mpi.h>
 #include <torch/cuda.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <new>
+#include <optional>
 
 #ifdef SCOREACT_WITH_CUDA
 #include <c10/cuda/CUDAFunctions.h>
@@ -46,24 +48,38 @@ void wait_passively(char** argv) {
   execv("/proc/self/exe", argv); // returns only if it failed, and then threads spin
 }
 
-/// The CUDA device of this rank, -1 for the host. Ranks of one node take its devices in turn.
-int choose_device(const std::string& wanted) {
+/// Memory that a step has freed stays with the process: by default glibc gives arrays of a megabyte back to
+/// the system, which has to clear them again for the next step (5 to 10 % of an epoch here).
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
+}
+
+/// Number of this rank among those on its computer.
+int rank_on_node(MPI_Comm ranks) {
+  MPI_Comm node = MPI_COMM_NULL;
+  int local_rank = 0;
+  SCOREACT_CHECK_MPI(MPI_Comm_split_type(ranks, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+  SCOREACT_CHECK_MPI(MPI_Comm_rank(node, &local_rank));
+  SCOREACT_CHECK_MPI(MPI_Comm_free(&node));
+  return local_rank;
+}
+
+/// The CUDA device of this rank, -1 for the host. Ranks of one node take its devices in turn. Made current
+/// before anything else touches CUDA: each rank would otherwise have a context on device 0 as well.
+int choose_device(const std::string& wanted, [[maybe_unused]] int local_rank) {
   if (wanted == "cpu")
     return -1;
 #ifdef SCOREACT_WITH_CUDA
   const int devices = static_cast<int>(torch::cuda::device_count());
   if (devices > 0) {
-    MPI_Comm node = MPI_COMM_NULL;
-    int local_rank = 0;
-    SCOREACT_CHECK_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-    SCOREACT_CHECK_MPI(MPI_Comm_rank(node, &local_rank));
-    SCOREACT_CHECK_MPI(MPI_Comm_free(&node));
     const int device = local_rank % devices;
     c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
     return device;
   }
-#endif
-#ifdef SCOREACT_WITH_CUDA
   const char* const reason = "this machine has none";
 #else
   const char* const reason = "this scoreact was built without CUDA";
@@ -71,6 +87,14 @@ int choose_device(const std::string& wanted) {
   SCOREACT_REQUIRE(wanted != "cuda", ExitCode::data,
                    "run.device = cuda: expected a CUDA device, but {}; auto and cpu run here", reason);
   return -1;
+}
+
+/// Seconds that a rank waits for another: the deck's run.communication_timeout.
+double patience(const Invocation& invocation) {
+  if (!invocation.deck)
+    return Communicator::kPatience;
+  const std::string& limit = invocation.deck->run.communication_timeout;
+  return limit.empty() ? 0.0 : seconds_of_duration(limit, "run.communication_timeout");
 }
 
 ExitCode run(const Invocation& invocation) {
@@ -93,38 +117,68 @@ ExitCode run(const Invocation& invocation) {
   SCOREACT_FAIL(ExitCode::internal, "command {} is not wired to a function", invocation.command);
 }
 
-/// Calls `action`, turning exceptions into a message on standard error and an exit code.
-template <class Action> ExitCode guarded(int rank, bool print, Action&& action) {
-  const auto report = [&](const char* message, ExitCode code) {
-    if (print)
-      std::fprintf(stderr, "scoreact: rank %d: %s\n", rank, message);
-    return code;
-  };
+void print(const Failure& failure) {
+  std::fprintf(stderr, "scoreact: rank %d: %s\n", failure.rank, failure.message.c_str());
+}
+
+/// Calls `action`; what it throws becomes a Failure of this rank.
+template <class Action> Failure failure_in(int rank, Action&& action) {
   try {
-    return action();
-  } catch (const Error& error) {
-    return report(error.what(), error.code());
-  } catch (const std::bad_alloc&) {
-    return report("out of memory", ExitCode::internal);
-  } catch (const c10::Error& error) {
-    return report(error.what_without_backtrace(), ExitCode::internal);
-  } catch (const std::exception& error) {
-    return report(error.what(), ExitCode::internal);
+    action();
+    return {};
   } catch (...) {
-    return report("unknown exception", ExitCode::internal);
+    return failure_of(std::current_exception(), rank);
   }
 }
 
-ExitCode run_under_mpi(Invocation& invocation, int rank) {
+bool is_failure(ExitCode code) {
+  return code != ExitCode::success && code != ExitCode::stopped_early && code != ExitCode::check_failed;
+}
+
+ExitCode run_under_mpi(Invocation& invocation, const Communicator& ranks) {
   invocation.threads = host_threads();
-  invocation.device_id = choose_device(invocation.device);
+  invocation.patience = ranks.patience();
+  const int local_rank = rank_on_node(ranks.handle());
+  invocation.device_id = ranks.together([&] { return choose_device(invocation.device, local_rank); });
   const kernels::Runtime kokkos(invocation.threads, invocation.device_id);
+  if (invocation.device_id >= 0 && !kernels::kernels_run_on_device() && ranks.root() && !invocation.quiet)
+    std::fputs(
+        "scoreact: notice: networks run on CUDA devices, kernels on the host through pinned copies, as "
+        "this Kokkos was built without CUDA\n",
+        stderr);
   at::set_num_threads(invocation.threads);
   at::set_num_interop_threads(1);
   const ExitCode code = run(invocation);
-  if (rank == 0)
+  if (ranks.root())
     std::fflush(stdout);
   return code;
+}
+
+/// Runs the command and ends all ranks alike: with one message, of the rank that failed, and with its exit
+/// code. A failure that only this rank knows of ends the others by MPI_Abort, wherever they wait.
+ExitCode run_and_agree(Invocation& invocation, const Communicator& ranks) {
+  constexpr double kOthersFailToo = 1; // seconds that they may take
+  ExitCode code = ExitCode::success;
+  std::optional<Failure> known; // to all ranks
+  const Failure mine = failure_in(ranks.rank(), [&] {
+    try {
+      code = run_under_mpi(invocation, ranks);
+      SCOREACT_REQUIRE(!is_failure(code), code, "{} failed", invocation.command);
+      ranks.agree({});
+    } catch (const AgreedError& error) {
+      known = error.failure();
+    }
+  });
+  if (mine)
+    failure_in(ranks.rank(), [&] { known = ranks.agree_within(kOthersFailToo, mine); });
+  if (!known && !mine)
+    return code;
+  const Failure& failure = known ? *known : mine;
+  if (!known || failure.rank == ranks.rank())
+    print(failure);
+  if (!known)
+    MPI_Abort(MPI_COMM_WORLD, static_cast<int>(failure.code));
+  return failure.code;
 }
 
 } // namespace
@@ -132,31 +186,43 @@ ExitCode run_under_mpi(Invocation& invocation, int rank) {
 
 int main(int argc, char** argv) {
   using namespace scoreact;
+  std::signal(SIGXFSZ, SIG_IGN); // a file over the user's limit is an error of the write, with a message
   CommandLine line;
   const int launched = launched_rank();
-  const ExitCode parsed = guarded(launched, launched == 0, [&] {
+  const Failure failure = failure_in(launched, [&] {
     line = parse_command_line(argc, argv);
     if (line.answered && launched == 0)
       std::fputs(line.answer.c_str(), stdout);
-    return ExitCode::success;
   });
-  if (parsed != ExitCode::success || line.answered) {
+  if (failure) {
+    if (launched == 0)
+      print(failure);
+    return static_cast<int>(failure.code);
+  }
+  if (line.answered) {
     const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
-    return static_cast<int>(parsed != ExitCode::success || written ? parsed : ExitCode::io);
+    return static_cast<int>(written ? ExitCode::success : ExitCode::io);
   }
   wait_passively(argv);
+  keep_freed_memory();
 
-  int provided = 0, rank = 0, ranks = 1;
+  int provided = 0;
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS)
     return static_cast<int>(ExitCode::internal);
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); // check_mpi turns errors into exceptions
-  const ExitCode code = guarded(rank, true, [&] { return run_under_mpi(line.invocation, rank); });
-  const bool failed =
-      code != ExitCode::success && code != ExitCode::stopped_early && code != ExitCode::check_failed;
-  if (failed && ranks > 1)
-    MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code)); // other ranks may wait for this one
+  ExitCode code = ExitCode::success;
+  const Failure at_start = failure_in(launched, [&] {
+    const Communicator ranks(MPI_COMM_WORLD, patience(line.invocation));
+    code = run_and_agree(line.invocation, ranks);
+  });
+  if (at_start) {
+    print(at_start);
+    MPI_Abort(MPI_COMM_WORLD, static_cast<int>(at_start.code));
+  }
+  if (hdf5_must_not_be_finalised()) {
+    std::fflush(nullptr);
+    std::_Exit(static_cast<int>(code));
+  }
   MPI_Finalize();
   return static_cast<int>(code);
 }

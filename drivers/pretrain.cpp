@@ -166,7 +166,7 @@ void pretrain_classifier(const Deck& deck, c10::Device device, bool check, Pretr
 } // namespace
 
 ExitCode run_pretrain(const Invocation& invocation) {
-  const Communicator ranks;
+  const Communicator ranks(MPI_COMM_WORLD, invocation.patience);
   SCOREACT_REQUIRE(ranks.size() == 1, ExitCode::usage, "pretrain runs on one rank; expected 1, found {}",
                    ranks.size());
   SCOREACT_REQUIRE(invocation.deck->run.max_time.empty(), ExitCode::usage,

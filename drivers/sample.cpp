@@ -99,7 +99,7 @@ void apply_request(Deck& deck, const Invocation& invocation) {
 } // namespace
 
 ExitCode run_sample(const Invocation& invocation) {
-  const Communicator ranks;
+  const Communicator ranks(MPI_COMM_WORLD, invocation.patience);
   const SampleRequest& request = invocation.sample;
   refuse_text_options(request);
   Deck deck = deck_of(invocation);

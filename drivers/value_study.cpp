@@ -114,7 +114,7 @@ void print_table(const std::vector<DesignResult>& results, const StudyData& data
 } // namespace
 
 ExitCode run_value_study(const Invocation& invocation) {
-  const Communicator ranks;
+  const Communicator ranks(MPI_COMM_WORLD, invocation.patience);
   SCOREACT_REQUIRE(ranks.size() == 1, ExitCode::usage,
                    "value-study runs on one rank (the fits are small); expected 1, found {}", ranks.size());
   Deck deck = *invocation.deck;

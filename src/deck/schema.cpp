@@ -59,6 +59,7 @@ std::vector<Key> rows() {
 {"run.save_freq", slot<&D::run, &Run::save_freq>, count, {}, "epochs", "between checkpoints; 0: only the last one"},
 {"run.num_checkpoint_limit", slot<&D::run, &Run::num_checkpoint_limit>, at_least_one, {}, "", "checkpoints that are kept"},
 {"run.eval_freq", slot<&D::run, &Run::eval_freq>, count, {}, "epochs", "between evaluations while training; 0: never"},
+{"run.communication_timeout", slot<&D::run, &Run::communication_timeout>, {}, {}, "hh:mm:ss", "that a rank waits for another before the run ends with the name of the missing one; empty: for ever", Form::duration},
 {"run.max_time", slot<&D::run, &Run::max_time>, {}, {}, "hh:mm:ss", "time after which the run writes a checkpoint and exits with 75; empty: no limit", Form::duration},
 
 {"model.kind", slot<&D::model, &Model::kind>, {}, {"pixel_unet", "analytic"}, "", "what the policy's mean is: a U-Net on pixels, or a mixture of Gaussians with known score and a small trained residual"},

@@ -8,9 +8,17 @@
 
 namespace scoreact {
 
+namespace {
+constexpr long kSlice =
+    25L << 18; ///< floats of a slice that is summed early: 25 MiB, the bucket of torch's DDP
+} // namespace
+
 FlatAdamW::FlatAdamW(FlatParameters parameters, const AdamWOptions& options, const Communicator& ranks,
                      bool deterministic)
-    : parameters_(std::move(parameters)), options_(options), ranks_(ranks), deterministic_(deterministic) {
+    : parameters_(std::move(parameters)), options_(options), ranks_(ranks), deterministic_(deterministic),
+      reduction_(gradient_reduction(ranks, parameters_.values().device())) {
+  if (!deterministic_ && reduction_->works_by_itself() && parameters_.size() >= 2 * kSlice)
+    early_ = std::make_unique<EarlyReduction>(parameters_, *reduction_, kSlice);
   first_ = at::zeros_like(parameters_.values());
   second_ = at::zeros_like(parameters_.values());
   if (options_.ema_decay > 0)
@@ -23,25 +31,43 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
   const auto length = static_cast<std::size_t>(gradient.numel());
   parameters_.zero_gradient();
   if (deterministic_ && batches.total > 1) {
+    at::Tensor host = gradient; // of a leaf, then of the sum
+    if (gradient.is_cuda())
+      host = at::empty({gradient.numel()}, gradient.options().device(at::kCPU).pinned_memory(true));
     TreeSum sum(ranks_, batches.total, batches.first, batches.count, length);
-    for (long i = 0; i < batches.count; ++i) {
-      if (i > 0)
-        parameters_.zero_gradient();
-      accumulate(i);
-      sum.add(gradient.to(at::kCPU).data_ptr<float>());
-    }
-    at::Tensor total = at::empty({gradient.numel()}, at::kFloat);
-    sum.finish(total.data_ptr<float>());
-    torch::NoGradGuard no_grad;
-    parameters_.gradient().copy_(total);
-  } else {
-    for (long i = 0; i < batches.count; ++i)
-      accumulate(i);
-    at::Tensor host = gradient.to(at::kCPU);
-    ranks_.sum(host.data_ptr<float>(), length);
+    ranks_.together([&] {
+      for (long i = 0; i < batches.count; ++i) {
+        if (i > 0)
+          parameters_.zero_gradient();
+        accumulate(i);
+        torch::NoGradGuard no_grad;
+        if (!host.is_same(gradient))
+          host.copy_(gradient);
+        sum.add(host.data_ptr<float>());
+      }
+    });
+    sum.finish(host.data_ptr<float>());
     torch::NoGradGuard no_grad;
     if (!host.is_same(gradient))
       parameters_.gradient().copy_(host);
+  } else {
+    try {
+      ranks_.together([&] {
+        for (long i = 0; i < batches.count; ++i) {
+          if (early_ && i + 1 == batches.count)
+            early_->expect_last_pass();
+          accumulate(i);
+        }
+      });
+    } catch (...) {
+      if (early_)
+        early_->abandon();
+      throw;
+    }
+    if (early_)
+      early_->finish();
+    else
+      reduction_->sum(gradient);
   }
 
   at::Tensor squared_norm = at::zeros({1}, gradient.options().dtype(at::kDouble));
@@ -70,6 +96,12 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
     }
   }
   return squared_norm.sqrt();
+}
+
+std::string FlatAdamW::summed_how() const {
+  return deterministic_ && ranks_.size() > 1
+             ? "in a fixed tree"
+             : reduction_->name() + (early_ ? " during the backward pass" : "");
 }
 
 std::vector<std::pair<std::string, at::Tensor>> FlatAdamW::state() const {

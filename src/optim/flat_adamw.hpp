@@ -1,6 +1,7 @@
 #pragma once
 /// AdamW on a flat parameter buffer, fed with gradients that are summed over micro-batches and ranks in one
 /// fixed order.
+#include "optim/early_reduction.hpp"
 #include "optim/flat_parameters.hpp"
 #include "parallel/communicator.hpp"
 
@@ -27,12 +28,14 @@ class FlatAdamW {
   /// One optimiser update. `accumulate(i)`, i = 0..count-1, runs forward and backward of this rank's i-th
   /// micro-batch; the gradients of all micro-batches of all ranks are summed (bit-equal for any number of
   /// ranks when deterministic) and applied. Returns the gradient's norm before clipping as a [1] float64
-  /// tensor on the parameters' device (reading it waits).
+  /// tensor on the parameters' device (reading it waits). Collective; if `accumulate` throws on one rank, all
+  /// ranks throw its message (AgreedError) before any gradient is exchanged.
   at::Tensor update(const MicroBatches&, double learning_rate, const std::function<void(long)>& accumulate);
 
   FlatParameters& parameters() { return parameters_; }
   const at::Tensor& ema() const { return ema_; } ///< [n], undefined without EMA
   long steps() const { return steps_; }
+  std::string summed_how() const; ///< how gradients of several ranks are added, in words
   /// Everything that a resumed run needs beside the parameters: (name, tensor) of the moments (and EMA).
   std::vector<std::pair<std::string, at::Tensor>> state() const;
   void set_steps(long steps) { steps_ = steps; }
@@ -42,6 +45,8 @@ class FlatAdamW {
   AdamWOptions options_;
   const Communicator& ranks_;
   bool deterministic_;
+  std::shared_ptr<GradientReduction> reduction_;
+  std::unique_ptr<EarlyReduction> early_; ///< where it pays: large gradients that a device sums by itself
   long steps_ = 0;
   at::Tensor first_, second_, ema_;
 };
