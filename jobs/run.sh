@@ -113,3 +113,12 @@ analysis() {
   command -v "$python" >/dev/null || fail "no Python $python (SCOREACT_PYTHON in $site)" 66
   PYTHONPATH=analysis${PYTHONPATH:+:$PYTHONPATH} "$python" -m scoreact_analysis "$@"
 }
+
+# report RUN_DIR: its page, where there is a Python for it.
+report() {
+  if command -v "${SCOREACT_PYTHON:-.venv/bin/python}" >/dev/null; then
+    analysis report "$1"
+  else
+    printf '%s: no report: no Python %s (SCOREACT_PYTHON in %s)\n' "${SLURM_JOB_NAME:-jobs}" "${SCOREACT_PYTHON:-.venv/bin/python}" "$site"
+  fi
+}

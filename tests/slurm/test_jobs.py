@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import h5py
 import pytest
 from one_node_slurm import ROOT, OneNodeSlurm, binds_cores, wait_until
 from tiny_run import DIGITS, EPOCHS, assert_same, epochs_done, has_pending, held, options, ranks_of, undisturbed
+
+sys.path.insert(0, str(ROOT / "tests" / "regression"))
+
+from cifar10_layout import make_model
 
 DIGITS_JOB = "jobs/digits_ctrl.slurm"
 
@@ -172,7 +177,17 @@ def test_one_task_a_gpu_is_what_the_job_asks_for(slurm: OneNodeSlurm, tmp_path: 
     assert "1 tasks for 2 GPUs" in Path(f"{few}.log").read_text()
     fitting = tmp_path / "fitting"
     slurm.wait_for(submit(slurm, fitting, "--gpus-per-node=2"))
-    assert "GPU" not in Path(f"{fitting}.log").read_text()
+    assert "2 GPUs" not in Path(f"{fitting}.log").read_text()
+
+
+def test_the_cifar10_job_starts_one_task_a_gpu(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    run, model = tmp_path / "run", make_model(tmp_path / "model", ROOT)
+    wanted = ["--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1", f"--output={run}.log"]
+    words = ["--check", "--set", f"model.path={model}"]
+    slurm.wait_for(slurm.submit("jobs/cifar10_ctrl.slurm", "inputs/cifar10/ctrl.toml", run, *words, options=wanted))
+    assert "2 GPUs" not in Path(f"{run}.log").read_text()
+    with h5py.File(run / "check" / "run.h5") as file:
+        assert file["resources/ranks"][:].tolist() == [2]
 
 
 def test_the_value_study_ends_with_its_report(slurm: OneNodeSlurm, tmp_path: Path) -> None:
