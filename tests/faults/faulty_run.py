@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ PROGRAM = os.environ["SCOREACT"]
 FILE_FAULTS = os.environ["SCOREACT_FILE_FAULTS"]
 INPUTS = Path(os.environ["SCOREACT_SOURCE_DIR"]) / "inputs"
 LONG = os.environ.get("SCOREACT_FAULTS_LONG") == "1"
+SCRATCH = tempfile.TemporaryDirectory(prefix="faults-")  # for what Open MPI leaves behind when everything is killed
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -29,6 +31,8 @@ ENVIRONMENT = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_mpi_yield_when_idle": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "OMPI_MCA_orte_tmpdir_base": SCRATCH.name,
+    "OMPI_MCA_btl_vader_backing_directory": SCRATCH.name,
     "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",  # file_faults comes before it
 }
 Tell = Callable[..., None]  # tell(fault, outcome, times): counts what came of a fault

@@ -79,7 +79,7 @@ def test_at_any_file_operation_it_goes_on_or_says_why_not(
         faults = {"LD_PRELOAD": FILE_FAULTS, "FAULT_FOLDER": str(run), "FAULT_AT": str(number), "FAULT_ACTION": action}
         live = LiveRun(line, **faults)
         code = live.end()
-        rows = rows_of_run_file(run)
+        rows = max(0, rows_of_run_file(run))
         assert rows >= live.epochs, (where, rows, live.output)
         if action in ("kill", "torn"):
             assert code == -9, (where, live.output)

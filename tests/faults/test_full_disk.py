@@ -65,7 +65,7 @@ def starve_and_go_on(
     assert code in (0, IO_ERROR), (code, live.output)
     if code == IO_ERROR:
         assert_one_error(live.output)
-        assert rows_of_run_file(run) >= live.epochs, live.output
+        assert max(0, rows_of_run_file(run)) >= live.epochs, live.output
     relieve()
     finish(line)
     assert_same(run, reference)

@@ -31,8 +31,8 @@ VICTIMS = {
 }
 
 
-def half_written(run: Path) -> str:
-    """What a killed process left unfinished."""
+def half_written(run: Path, since: float) -> str:
+    """What a process that began at `since` left unfinished when it was killed."""
     for pattern, what in (
         ("checkpoints/*.tmp", "a checkpoint"),
         ("checkpoints/*.removed", "a checkpoint"),
@@ -42,7 +42,7 @@ def half_written(run: Path) -> str:
         ("policy/*.tmp", "the final policy"),
         ("*.tmp", "deck.toml"),
     ):
-        if any(run.glob(pattern)):
+        if any(path.lstat().st_mtime >= since for path in run.glob(pattern)):
             return what
     return "no file"
 
@@ -72,7 +72,7 @@ def watch(run: Path, live: LiveRun, epochs: int, seconds: float) -> int:
 
     Every epoch that this process or one before it has finished must be there, unless it is being done anew.
     """
-    least, opened, since = max(0, rows_of_run_file(run)), 0, 0.0
+    least, opened, since = rows_of_run_file(run), 0, 0.0
     while live.going() and (since == 0.0 or time.monotonic() < since + seconds):
         if live.told >= epochs and since == 0.0:
             since = time.monotonic()
@@ -107,14 +107,15 @@ def test_killed_at_random_moments_it_goes_on_with_the_same_bits(
         run, hits = tmp_path / f"run{number}", Counter[str]()
         while True:  # until this run gets to its end before it is hit
             victim = chance.choice(list(VICTIMS))
+            began = time.time()
             live = LiveRun(case.command(run, ranks=VICTIMS[victim]))
             epochs = chance.choice([0, 1, 1, 2])  # 0: in start-up or the first epoch
             opened += watch(run, live, epochs, chance.uniform(0, 1.2 * (epoch if epochs else start_up)))
             hit = strike(live, victim, chance)
             if hit:
                 hits[victim] += 1
-                states[half_written(run)] += 1
-                rows = rows_of_run_file(run)
+                states[half_written(run, began)] += 1
+                rows = max(0, rows_of_run_file(run))
                 assert rows >= live.epochs, (rows, live.output)
             else:
                 assert live.end() == 0, live.output

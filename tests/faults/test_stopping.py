@@ -67,6 +67,7 @@ def test_the_second_signal_ends_it_in_the_middle_of_an_epoch(tmp_path: Path, tel
     run = tmp_path / "run"
     live = LiveRun(GAUSSIAN.command(run, store__trajectories='"none"', **SLOW_EPOCH))
     wait_until(started(run), live)
+    time.sleep(1)  # it is in its first epoch by now
     live.process.send_signal(signal.SIGTERM)
     time.sleep(2.5)
     assert live.going(), live.output  # it finishes the epoch
