@@ -120,14 +120,14 @@ std::string expectation(const Key& key) {
     static Deck deck;
     return key.slot(deck);
   }());
-  const std::string limit = limits(key);
+  std::string limit = limits(key);
   if (key.form == Form::trajectories || key.form == Form::duration)
     return limit;
   if (plain_string)
     return limit.empty() ? "a string" : fmt::format("one of {}", limit);
   const std::string name = type_name(key);
   const char* const article = name == "integer" ? "an " : name == "true or false" ? "" : "a ";
-  const std::string type = fmt::format("{}{}", article, name);
+  std::string type = fmt::format("{}{}", article, name);
   if (limit.empty())
     return type;
   if (!key.allowed.empty())

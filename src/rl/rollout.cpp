@@ -41,7 +41,7 @@ class Stepper {
                    at::Tensor& x0hat_previous, const StepOutput& out) {
     const Step& step = table_.steps[static_cast<std::size_t>(k)];
     const ActionStep& action = actions_[static_cast<std::size_t>(k)];
-    const RowTimes times = row_times(policy_.schedule(), {{step.tau, step.abar}}, x.size(0), x);
+    RowTimes times = row_times(policy_.schedule(), {{step.tau, step.abar}}, x.size(0), x);
     const at::Tensor mean = policy_.mean(x, times, prompt);
     out.mean.copy_(mean);
 

@@ -33,7 +33,8 @@ void initialise(torch::nn::Module& module, std::uint64_t seed) {
     const at::Tensor* weight = parameters.find("weight");
     if (weight == nullptr)
       continue;
-    const double bound = 1.0 / std::sqrt(static_cast<double>(weight->numel() / weight->size(0)));
+    const long fan_in = weight->numel() / weight->size(0);
+    const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
     for (const auto& parameter : parameters) {
       ++number;
       if (at::count_nonzero(parameter.value()).item<long>() == 0)

@@ -133,7 +133,7 @@ void fill_folder(const fs::path& folder, long epoch, const CheckpointContent& co
 json verified_done(const fs::path& folder) {
   const fs::path file = folder / kDone;
   SCOREACT_REQUIRE(fs::is_regular_file(file), ExitCode::data, "no file DONE: it was never completed");
-  const json done = json::parse(read_text(file), nullptr, false);
+  json done = json::parse(read_text(file), nullptr, false);
   SCOREACT_REQUIRE(done.is_object() && done.value("format", "") == kFormat && done.contains("files") &&
                        done["files"].is_object() && done.contains("epoch") &&
                        done["epoch"].is_number_integer(),

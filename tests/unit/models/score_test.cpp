@@ -29,8 +29,8 @@ class Oracle : public Denoiser {
     ++calls;
     const long copies = x.size(0) / noise_.size(0);
     const at::Tensor alpha = times.alpha.view({-1, 1}), sigma = times.sigma.view({-1, 1});
-    const at::Tensor eps = noise_.repeat({copies, 1}) + (prompt < 0).to(torch::kFloat32).view({-1, 1});
-    const at::Tensor data = (x - sigma * eps) / alpha;
+    at::Tensor eps = noise_.repeat({copies, 1}) + (prompt < 0).to(torch::kFloat32).view({-1, 1});
+    at::Tensor data = (x - sigma * eps) / alpha;
     switch (prediction_) {
     case Prediction::epsilon:
       return eps;
