@@ -31,7 +31,11 @@ class Inputs {
 
   at::Tensor required(const std::string& name) {
     at::Tensor tensor = optional(name);
-    SCOREACT_REQUIRE(tensor.defined(), ExitCode::data, "{}: expected a tensor \"{}\"", path_, name);
+    std::string others;
+    for (const auto& [other, unused] : tensors_)
+      others += fmt::format("{}\"{}\"", others.empty() ? "" : ", ", other);
+    SCOREACT_REQUIRE(tensor.defined(), ExitCode::data, "{}: expected a tensor \"{}\", found {}", path_, name,
+                     others.empty() ? "no other" : others);
     return tensor;
   }
 

@@ -135,13 +135,13 @@ json describe_checkpoints(const fs::path& folder) {
 json describe_any(const fs::path& path) {
   SCOREACT_REQUIRE(fs::exists(path), ExitCode::missing_input, "{}: no such file or folder", path.string());
   if (fs::is_directory(path)) {
+    if (fs::exists(path / "DONE") || fs::exists(path / "policy.safetensors"))
+      return describe_checkpoint(path); // which holds a copy of run.h5, too
     const RunDirectory run(path);
     if (fs::exists(run.run_file()))
       return describe_run(run.run_file());
     if (!list_checkpoints(path).empty())
       return describe_checkpoints(path);
-    if (fs::exists(path / "DONE") || fs::exists(path / "policy.safetensors"))
-      return describe_checkpoint(path);
     SCOREACT_FAIL(ExitCode::data, "{}: expected a run, a checkpoint or a folder of checkpoints",
                   path.string());
   }
