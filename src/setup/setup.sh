@@ -8,7 +8,7 @@ packages=(g++ cmake ninja-build ccache pkg-config git libopenmpi-dev openmpi-bin
   python3-venv)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format shellcheck)
 wheels=(h5py numpy matplotlib)
-test_wheels=(pytest mypy ruff)
+test_wheels=(pytest mypy ruff jsonschema PyYAML)
 
 # LibTorch is the C++ part of the torch wheel. Of the many packages that the wheel depends on, its CPU
 # library loads these two; torch_cuda loads the next three beside what a CUDA toolkit brings.

@@ -238,7 +238,10 @@ def faults_of_decks(text: str) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+RIGHT_PAGES = [page for page in PAGES if page.name != "errors.md"]  # which shows wrong commands on purpose
+
+
+@pytest.mark.parametrize("page", RIGHT_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_code_blocks_use_known_options_and_deck_keys(page: Path) -> None:
     text = page.read_text()
     assert not faults_of_commands(text) + faults_of_decks(text)

@@ -1,13 +1,21 @@
 """The cost model of docs/scaling.md: seconds of an epoch on P GPUs, part by part, and what bounds it.
 
-    .venv/bin/python tests/perf/cost_model.py
+    .venv/bin/python tests/perf/cost_model.py [docs/scaling.md | build/scaling.json]
 
-prints the tables of that page. Formulas and symbols are explained there; every figure below is an assumption with its source
-and none was measured on a GPU by us. `tests/docs/test_scaling.py` holds the page against this program.
+prints the predictions, or puts them on the page, or prints the model beside what weak_scaling.py measured. Formulas
+and symbols are explained there; every figure below is an assumption with its source, none was measured on a GPU by us.
+`tests/docs/check_scaling.py` holds the page against this program.
 """
 
+import itertools
+import json
 import math
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+BEGIN, END = "<!-- predicted -->", "<!-- end of what was predicted -->"
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Machine:
     name: str
     flops: float  # a second, dense, in the precision of the networks
     efficiency: float  # of that, reached by convolutions and attention
-    launch: float  # seconds that a network call takes at least, however small
+    launch: float  # seconds to launch one operation of a network, eagerly
     intra: float  # bytes a second of one GPU to its node, one direction
     inter: float  # bytes a second of one GPU to other nodes, one direction
     host: float  # bytes a second that a rank exchanges by MPI from host memory
@@ -28,13 +36,14 @@ class Machine:
 
 
 # NVIDIA H100 SXM5 data sheet: 989 TFLOP/s bf16 and 495 TFLOP/s TF32, dense; NVLink 900 GB/s both directions together.
-# One NDR InfiniBand port (400 Gbit/s) a GPU, as in a DGX H100. Assumed: 40 % of the peak, 80 % of the links, one core adds
-# 8 GB/s, MPI moves 10 GB/s a rank, a message takes 5 us, a call of a network of hundreds of kernels 10 ms, files 20 GB/s.
+# One NDR InfiniBand port (400 Gbit/s) a GPU, as in a DGX H100. Assumed: 40 % of the peak, 80 % of the links, one core
+# adds 8 GB/s, MPI moves 10 GB/s a rank, a message takes 5 us, LibTorch launches an operation in 8 us, files take
+# 20 GB/s.
 H100 = Machine(
     name="H100",
     flops=989e12,
     efficiency=0.4,
-    launch=10e-3,
+    launch=8e-6,
     intra=0.8 * 450e9,
     inter=0.8 * 50e9,
     host=10e9,
@@ -58,13 +67,15 @@ class Work:
     reward_flops: float  # of decoding and rewarding one sample
     gradient: float  # bytes of the trained parameters' gradient
     state: int  # numbers in a sample
+    operations: int  # of the network, one launch each; a backward pass has twice as many
     micro_batch: int  # samples in a network call of the rollout; an update's call has them at all K times
-    exchanges: int = 60  # other collectives of an epoch (bench: docs/scaling.md)
+    exchanges: int = 56  # small collectives of an epoch with 4 updates, counted in a run of inputs/digits/ctrl.toml
     stored_arrays: int = 5  # x, action, mu, mu_pre, value_gradient
 
 
-# Stable Diffusion 1.5: U-Net 339 and decoder 1240 GMAC a picture of 512 x 512 (BK-SDM, arXiv:2305.15798, table 1), that is
-# 0.68 and 2.5 TFLOP; LoRA of rank 4 on its attention: 797184 parameters. ImageReward (ViT-L and BERT): 0.15 TFLOP, our estimate.
+# Stable Diffusion 1.5: U-Net 339 and decoder 1240 GMAC a picture of 512 x 512 (BK-SDM, arXiv:2305.15798), that is 0.68
+# and 2.5 TFLOP; LoRA of rank 4 on its attention: 797184 parameters. ImageReward (ViT-L and BERT): 0.15 TFLOP. The U-Net
+# runs some 1500 operations a call.
 SD15 = Work(
     name="SD 1.5 + LoRA",
     samples=8,
@@ -76,11 +87,12 @@ SD15 = Work(
     reward_flops=2.65e12,
     gradient=4 * 797184,
     state=4 * 64 * 64,
+    operations=1500,
     micro_batch=8,
 )
 SD15_FULL = replace(SD15, name="SD 1.5, all 860 M", gradient=4 * 859.5e6)
 
-# The digit U-Net of inputs/digits: 86 thousand parameters; 13 MFLOP a picture.
+# The digit U-Net of inputs/digits: 164689 parameters; 3.4 million multiplications in its weights a picture of 8 x 8.
 DIGITS = Work(
     name="digits",
     samples=256,
@@ -88,17 +100,20 @@ DIGITS = Work(
     times=8,
     updates=4,
     guidance=1,
-    flops=13e6,
+    flops=7e6,
     reward_flops=1e6,
-    gradient=4 * 86e3,
+    gradient=4 * 164689,
     state=64,
+    operations=150,
     micro_batch=64,
 )
 
 
 def network(work: Work, machine: Machine, evaluations: float, calls: float) -> float:
     """Seconds of forward evaluations in so many calls: as fast as arithmetic allows, but no call below the launches."""
-    return max(evaluations * work.flops / (machine.flops * machine.efficiency), calls * machine.launch)
+    return max(
+        evaluations * work.flops / (machine.flops * machine.efficiency), calls * work.operations * machine.launch
+    )
 
 
 def ring(size: float, ranks: int, machine: Machine) -> float:
@@ -156,7 +171,7 @@ def epoch(work: Work, machine: Machine, ranks: int, deterministic: bool, stored:
 def table(work: Work, deterministic: bool, stored: bool) -> str:
     """Predictions at 1, 8, 64 and 512 GPUs with the same samples on each."""
     lines = [
-        "| GPUs | samples an epoch | rollout | value | update | reduce | exchange | files | epoch s | efficiency | bound by |",
+        "| GPUs | samples | rollout | value | update | reduce | exchange | files | epoch s | efficiency | bound by |",
         "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     one = epoch(work, H100, 1, deterministic, stored)
@@ -164,10 +179,8 @@ def table(work: Work, deterministic: bool, stored: bool) -> str:
         found = epoch(work, H100, ranks, deterministic, stored)
         parts = (found.rollout, found.value, found.update, found.reduce, found.exchange, found.files)
         cells = " | ".join(f"{part:.3g}" for part in parts)
-        lines.append(
-            f"| {ranks} | {work.samples * ranks} | {cells} | {found.total:.3g} | {100 * one.total / found.total:.0f} % | "
-            f"{found.bound} |"
-        )
+        share = f"{100 * one.total / found.total:.0f} %"
+        lines.append(f"| {ranks} | {work.samples * ranks} | {cells} | {found.total:.3g} | {share} | {found.bound} |")
     return "\n".join(lines)
 
 
@@ -187,5 +200,50 @@ def page() -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def interpolated(rows: list[list[float]], floats: float, column: int) -> float:
+    """Seconds of an exchange of so many floats from the table of bench_collectives."""
+    known = sorted(rows)
+    if floats <= known[0][0]:
+        return known[0][column]
+    for low, high in itertools.pairwise(known):
+        if floats <= high[0]:
+            share = (floats - low[0]) / (high[0] - low[0])
+            return low[column] + share * (high[column] - low[column])
+    return known[-1][column] * floats / known[-1][0]
+
+
+def against(measured: dict[str, Any]) -> str:
+    """The model with what one rank measured, held against the epochs of more ranks."""
+    lines = [
+        "| ranks | rollout | model | value | model | update | model | in collectives | model |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    one = measured["epochs"][0]
+    forward = one["rollout_time"] / (one["samples"] / one["ranks"] * one["steps"])  # of one sample
+    for row in measured["epochs"]:
+        ranks = int(row["ranks"])
+        crowded = max(1.0, ranks / measured["cores"])
+        samples = row["samples"] / ranks
+        rows = samples * row["times"] * forward * crowded
+        exchanges = 0.0
+        if table := measured["exchanges"].get(str(ranks)):
+            exchanges = DIGITS.exchanges * table[0][3] + row["updates"] * interpolated(table, DIGITS.gradient / 4, 2)
+        found = (row["rollout_time"], row["value_time"], row["update_time"], row["communication_time"])
+        modelled = (samples * row["steps"] * forward * crowded, 4 * rows, 3 * rows, exchanges)
+        cells = " | ".join(f"{a:.3g} | {b:.3g}" for a, b in zip(found, modelled, strict=True))
+        lines.append(f"| {ranks} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def put_on(file: Path) -> None:
+    """Replace the predictions on a page."""
+    before, rest = file.read_text().split(BEGIN)
+    file.write_text(before + BEGIN + "\n\n" + page() + "\n" + END + rest.split(END)[1])
+
+
 if __name__ == "__main__":
-    print(page(), end="")
+    given = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    if given and given.suffix == ".md":
+        put_on(given)
+    else:
+        print(against(json.loads(given.read_text())) if given else page(), end="")

@@ -1,23 +1,25 @@
 """How an epoch grows with the ranks when each keeps its samples, and what of it is communication.
 
-    .venv/bin/python tests/perf/weak_scaling.py --json build/scaling.json
+    .venv/bin/python tests/perf/weak_scaling.py --page docs/scaling.md
 
 Runs a digits deck with 1, 2 and 4 ranks (a fixed number of samples, micro-batches and value rows a rank, the same
 number of optimiser updates), reads the phases and the time in collectives from each run.h5, and prints Markdown tables;
-then the two benchmarks of exchanges and of trajectory files at the same ranks. Ranks that share a core cannot be as fast
-as ranks that do not: with P ranks on C cores the ideal epoch takes max(1, P / C) times that of one rank, and efficiency
-is measured against that. docs/scaling.md explains the numbers; tests/perf/cost_model.py predicts from the JSON file.
+then the benchmarks of exchanges and of trajectory files at the same ranks. Ranks that share a core cannot be as fast as
+ranks that do not: with P ranks on C cores the ideal epoch takes max(1, P / C) times that of one rank, and efficiency is
+measured against that. Last comes the cost model beside the measurement. docs/scaling.md explains the numbers.
 """
 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import cost_model
 import h5py
 import numpy as np
 
@@ -30,6 +32,7 @@ ENVIRONMENT = {
     "OMPI_MCA_mpi_yield_when_idle": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
 } | os.environ
+BEGIN, END = "<!-- measured -->", "<!-- end of what was measured -->"
 PHASES = ("rollout_time", "value_time", "update_time")
 
 
@@ -58,20 +61,24 @@ def settings(ranks: int, samples: int, epochs: int) -> dict[str, object]:
     }
 
 
-def measure(program: Path, deck: Path, ranks: int, samples: int, epochs: int, overrides: list[str]) -> dict[str, float]:
+def measure(
+    program: Path, deck_file: Path, ranks: int, samples: int, epochs: int, overrides: list[str]
+) -> dict[str, float]:
     """Median seconds of the phases of an epoch, the first one left out."""
     with tempfile.TemporaryDirectory() as folder:
         pairs = [f"{key}={value}" for key, value in settings(ranks, samples, epochs).items()] + overrides
         words = [word for pair in pairs for word in ("--set", pair)]
-        mpirun(ranks, program, "finetune", deck, "--quiet", "--out", folder, *words)
+        mpirun(ranks, program, "finetune", deck_file, "--quiet", "--out", folder, *words)
         with h5py.File(Path(folder) / "run.h5", locking=False) as run:
             columns = {name: run["metrics"][name][1:] for name in ("epoch_time", *PHASES)}
             columns["communication_time"] = run["resources/communication_time"][1:]
             columns["trajectory_time"] = run["resources/trajectory_time"][1:]
-            updates = samples * ranks // settings(ranks, samples, epochs)["train.minibatch_size"]
+            deck = tomllib.loads(run.attrs["deck"])
         size = (Path(folder) / "trajectories" / "epoch_000001.h5").stat().st_size
     found = {name: float(np.median(values)) for name, values in columns.items()}
-    return found | {"ranks": ranks, "samples": samples * ranks, "updates": updates, "trajectory_bytes": size}
+    found["updates"] = deck["sample"]["samples_per_epoch"] // deck["train"]["minibatch_size"]
+    found |= {"steps": deck["sample"]["num_steps"], "times": deck["train"]["num_times"]}
+    return found | {"ranks": ranks, "samples": samples * ranks, "trajectory_bytes": size}
 
 
 def table(rows: list[dict[str, float]], cores: int) -> str:
@@ -111,27 +118,39 @@ def main() -> None:
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings")
     options.add_argument("--folder", type=Path, help="on the file system to measure (default: beside the programs)")
     options.add_argument("--json", type=Path, metavar="FILE", help="the numbers, for cost_model.py")
+    options.add_argument("--page", type=Path, metavar="FILE.md", help="replace the measured part of this page")
     given = options.parse_args()
     ranks = [int(word) for word in given.ranks.split(",")]
     cores = len(os.sched_getaffinity(0))
     programs = given.build / "bin"
-    print(f"{platform.node() or 'here'}: {cores} core(s), {given.samples} samples a rank, deck {given.deck.name}\n")
+    report: list[str] = []
+
+    def tell(text: str) -> None:
+        report.append(text.strip())
+        print(text.strip(), end="\n\n", flush=True)
+
+    setting = f"{cores} core(s), {given.samples} samples a rank, median of {given.epochs - 1} epochs"
+    tell(f"{setting}, deck `{given.deck.name}`:")
     epochs = [
         measure(programs / "scoreact", given.deck, count, given.samples, given.epochs, given.set) for count in ranks
     ]
-    print(table(epochs, cores), flush=True)
-    result: dict[str, object] = {"cores": cores, "epochs": epochs, "exchanges": {}, "files": {}}
-    for count in ranks:
+    tell(table(epochs, cores))
+    result: dict[str, Any] = {"cores": cores, "epochs": epochs, "exchanges": {}, "files": {}}
+    for count in ranks[1:] if ranks[0] == 1 else ranks:
         text = mpirun(count, programs / "bench_collectives", "--most", 1 << 21)
-        print(f"\nExchanges, seconds: {text}", flush=True)
+        tell(f"Exchanges, seconds a call: {text}")
         result["exchanges"][str(count)] = [[float(cell) for cell in row] for row in rows_of(text)]
     with tempfile.TemporaryDirectory(dir=given.folder or given.build) as folder:
         for count in ranks:
             text = mpirun(count, programs / "bench_trajectory_file", "--folder", folder, "--gzip", 1)
-            print(f"\nTrajectory files: {text.replace(folder, 'DIR')}", flush=True)
+            tell(f"Trajectory files: {text.replace(folder, 'DIR')}")
             result["files"][str(count)] = {row[0]: float(row[3]) for row in rows_of(text)}
+    tell(f"The cost model with the numbers of one rank, seconds:\n\n{cost_model.against(result)}")
     if given.json:
         given.json.write_text(json.dumps(result, indent=1))
+    if given.page:
+        before, rest = given.page.read_text().split(BEGIN)
+        given.page.write_text(before + BEGIN + "\n\n" + "\n\n".join(report) + "\n\n" + END + rest.split(END)[1])
 
 
 if __name__ == "__main__":

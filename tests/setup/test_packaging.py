@@ -7,7 +7,9 @@ import sys
 import types
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 CMAKE = "\n".join(p.read_text() for p in [ROOT / "CMakeLists.txt", *sorted((ROOT / "src/cmake").glob("*.cmake"))])
@@ -100,6 +102,59 @@ def test_every_library_that_cmake_looks_for_is_a_spack_dependency(spack):
     given = {re.split(r"[@ ]", args[0])[0] for args, _ in calls["depends_on"]}
     assert {spack_names[name] for name in wanted} <= given
     assert "tomlplusplus" in given
+
+
+def environment():
+    return yaml.safe_load((ROOT / "spack.yaml").read_text())
+
+
+def schema_errors(found):
+    schema = json.loads((ROOT / "tests/setup/spack_environment.schema.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(found)]
+
+
+def test_spack_environment_has_the_form_that_spack_reads():
+    assert schema_errors(environment()) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("specs", "scoreact"),
+        ("specs", []),
+        ("specs", ["scoreact @main +"]),
+        ("repos", ["./spack_repo/scoreact"]),  # as before Spack 1.0
+        ("develop", {"scoreact": {"path": "."}}),
+        ("develop", {"scoreact": {"spec": "scoreact@main", "folder": "."}}),
+        ("packages", {"mpi": "openmpi"}),
+        ("packages", {"mpi": {"requires": "openmpi"}}),
+        ("packages", {"py-torch": {"require": "~caffe2 + distributed"}}),
+        ("concretizer", {"unify": "always"}),
+        ("modules", {}),
+    ],
+)
+def test_an_environment_of_another_form_is_refused(section, value):
+    changed = environment()
+    changed["spack"][section] = value
+    assert schema_errors(changed) != []
+
+
+def test_specs_of_the_environment_use_the_variants_that_the_package_has(spack):
+    _, calls = spack
+    variants = {args[0] for args, _ in calls["variant"]} | {"cuda"}
+    text = (ROOT / "spack.yaml").read_text()
+    commands = re.findall(r"scoreact ((?:[+~]\w+ ?)+)", text)
+    used = {name for spec in commands for name in re.findall(r"[+~](\w+)", spec)}
+    assert used and used <= variants
+    for spec in environment()["spack"]["specs"] + [environment()["spack"]["develop"]["scoreact"]["spec"]]:
+        assert spec.split()[0] == "scoreact@main" and ("main",) in [args for args, _ in calls["version"]]
+
+
+def test_packages_that_the_environment_pins_are_dependencies(spack):
+    _, calls = spack
+    given = {re.split(r"[@ ]", args[0])[0] for args, _ in calls["depends_on"]}
+    assert set(environment()["spack"]["packages"]) <= given
 
 
 def test_spack_environment_names_this_package():
