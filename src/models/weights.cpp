@@ -77,7 +77,8 @@ std::map<std::string, at::Tensor> read_weights(const std::string& path) {
   std::map<std::string, at::Tensor> tensors;
   for (const std::string& name : file.names()) {
     const ArrayView array = file.at(name);
-    at::Tensor tensor = torch::empty(array.shape, tensor_type(array.dtype, path + ": " + name));
+    at::Tensor tensor =
+        torch::empty(array.shape, tensor_type(array.dtype, fmt::format("{}: {}", path, name)));
     if (array.bytes() > 0) {
       std::memcpy(tensor.data_ptr(), array.data, array.bytes());
     }

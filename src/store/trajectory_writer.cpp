@@ -279,7 +279,8 @@ class Writer {
       start[0] = static_cast<hsize_t>(row);
       size[0] = static_cast<hsize_t>(rows);
     }
-    start[sample] = static_cast<hsize_t>(block_.first_sample + first);
+    const std::int64_t of_all = block_.first_sample + first;
+    start[sample] = static_cast<hsize_t>(of_all);
     size[sample] = static_cast<hsize_t>(count);
     write(dataset, name, type, start, size, data);
   }
