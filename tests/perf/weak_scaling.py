@@ -142,7 +142,8 @@ def main() -> None:
         result["exchanges"][str(count)] = [[float(cell) for cell in row] for row in rows_of(text)]
     with tempfile.TemporaryDirectory(dir=given.folder or given.build) as folder:
         for count in ranks:
-            text = mpirun(count, programs / "bench_trajectory_file", "--folder", folder, "--gzip", 1)
+            shape = ("--samples", 16, "--repeat", 3, "--gzip", 1)
+            text = mpirun(count, programs / "bench_trajectory_file", "--folder", folder, *shape)
             tell(f"Trajectory files: {text.replace(folder, 'DIR')}")
             result["files"][str(count)] = {row[0]: float(row[3]) for row in rows_of(text)}
     tell(f"The cost model with the numbers of one rank, seconds:\n\n{cost_model.against(result)}")
