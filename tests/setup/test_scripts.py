@@ -173,6 +173,15 @@ def test_runtests_asks_ctest_for_the_label_and_leaves_long_tests_out_unless_aske
     assert " -L " not in everything and " -LE " not in everything
 
 
+@pytest.mark.parametrize("label, wanted", [([], True), (["slurm"], True), (["unit"], False)])
+def test_slurm_is_installed_where_its_tests_run(machine, label, wanted):
+    machine.program(machine.programs / "dpkg-query", "exit 1", noted=False)
+    machine.program(machine.programs / "ctest", ctest_that_writes(PASSED, 0))
+    machine.run("./runtests", *label)
+    installed = next(call for call in machine.called() if call.startswith("apt-get")).split()
+    assert ("slurm-wlm" in installed, "munge" in installed) == (wanted, wanted)
+
+
 def test_runtests_fails_when_ctest_finds_no_test(machine):
     machine.program(machine.programs / "ctest", "exit 8")
     done = machine.run("./runtests", "faults")
