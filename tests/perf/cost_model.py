@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Machine:
     flops: float  # a second, dense, in the precision of the networks
     efficiency: float  # of that, reached by convolutions and attention
     launch: float  # seconds to launch one operation of a network, eagerly
+    memory: float  # bytes a second of the GPU's memory, for kernels that only stream
     intra: float  # bytes a second of one GPU to its node, one direction
     inter: float  # bytes a second of one GPU to other nodes, one direction
     host: float  # bytes a second that a rank exchanges by MPI from host memory
@@ -35,8 +36,8 @@ class Machine:
     gpus_per_node: int = 8
 
 
-# NVIDIA H100 SXM5 data sheet: 989 TFLOP/s bf16 and 495 TFLOP/s TF32, dense; NVLink 900 GB/s both directions together.
-# One NDR InfiniBand port (400 Gbit/s) a GPU, as in a DGX H100. Assumed: 40 % of the peak, 80 % of the links, one core
+# NVIDIA H100 SXM5 data sheet: 989 TFLOP/s bf16, dense; memory 3.35 TB/s; NVLink 900 GB/s both directions together. One
+# NDR InfiniBand port (400 Gbit/s) a GPU, as in a DGX H100. Assumed: 40 % of the peak, 80 % of memory and links, a core
 # adds 8 GB/s, MPI moves 10 GB/s a rank, a message takes 5 us, LibTorch launches an operation in 8 us, files take
 # 20 GB/s.
 H100 = Machine(
@@ -44,6 +45,7 @@ H100 = Machine(
     flops=989e12,
     efficiency=0.4,
     launch=8e-6,
+    memory=0.8 * 3.35e12,
     intra=0.8 * 450e9,
     inter=0.8 * 50e9,
     host=10e9,
@@ -137,6 +139,7 @@ class Epoch:
     rollout: float
     value: float
     update: float
+    kernels: float
     reduce: float
     exchange: float
     files: float
@@ -144,13 +147,17 @@ class Epoch:
     @property
     def total(self) -> float:
         """Everything, one after the other."""
-        return self.rollout + self.value + self.update + self.reduce + self.exchange + self.files
+        return sum(self.parts.values())
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """All of them by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def bound(self) -> str:
         """The largest part."""
-        parts = {name: getattr(self, name) for name in ("rollout", "value", "update", "reduce", "exchange", "files")}
-        return max(parts, key=lambda name: parts[name])
+        return max(self.parts, key=lambda name: self.parts[name])
 
 
 def epoch(work: Work, machine: Machine, ranks: int, deterministic: bool, stored: bool = False) -> Epoch:
@@ -162,23 +169,25 @@ def epoch(work: Work, machine: Machine, ranks: int, deterministic: bool, stored:
     rows = samples * work.times * guided
     value = network(work, machine, (1 + 3) * rows, 4 * calls)  # pretrained mean; V and its gradient by the state
     update = network(work, machine, 3 * rows, 3 * max(calls, work.updates))
+    # a step streams state, score, action and next state; a trained row some six arrays; AdamW five of the parameters
+    streamed = 4 * work.state * samples * (4 * work.steps + 6 * work.times) + 5 * work.updates * work.gradient
+    kernels = streamed / machine.memory + (4 * work.steps * calls + 20 * work.updates) * machine.launch
     one = tree(work.gradient, ranks, machine) if deterministic else ring(work.gradient, ranks, machine)
     exchange = work.exchanges * math.log2(max(2, ranks)) * machine.latency * (ranks > 1)
     size = 4 * work.state * samples * ranks * (work.stored_arrays * work.steps + 1) if stored else 0
-    return Epoch(rollout, value, update, work.updates * one, exchange, size / machine.disk)
+    return Epoch(rollout, value, update, kernels, work.updates * one, exchange, size / machine.disk)
 
 
 def table(work: Work, deterministic: bool, stored: bool) -> str:
     """Predictions at 1, 8, 64 and 512 GPUs with the same samples on each."""
     lines = [
-        "| GPUs | samples | rollout | value | update | reduce | exchange | files | epoch s | efficiency | bound by |",
-        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
+        f"| GPUs | samples | {' | '.join(field.name for field in fields(Epoch))} | epoch s | efficiency | bound by |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     one = epoch(work, H100, 1, deterministic, stored)
     for ranks in (1, 8, 64, 512):
         found = epoch(work, H100, ranks, deterministic, stored)
-        parts = (found.rollout, found.value, found.update, found.reduce, found.exchange, found.files)
-        cells = " | ".join(f"{part:.3g}" for part in parts)
+        cells = " | ".join(f"{part:.3g}" for part in found.parts.values())
         share = f"{100 * one.total / found.total:.0f} %"
         lines.append(f"| {ranks} | {work.samples * ranks} | {cells} | {found.total:.3g} | {share} | {found.bound} |")
     return "\n".join(lines)
