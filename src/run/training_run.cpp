@@ -2,6 +2,7 @@
 
 #include "deck/deck.hpp"
 #include "error/error.hpp"
+#include "run/continued_run_file.hpp"
 #include "run/trajectory_output.hpp"
 #include "run/versions.hpp"
 #include "store/atomic_file.hpp"
@@ -32,6 +33,8 @@ double std_of(const std::vector<double>& values, double mean) {
     sum += (v - mean) * (v - mean);
   return values.size() > 1 ? std::sqrt(sum / static_cast<double>(values.size() - 1)) : 0.0;
 }
+
+void warn(const std::string& line) { fmt::print(stderr, "scoreact: warning: {}\n", line); }
 
 std::string now_utc() {
   const std::time_t now = std::time(nullptr);
@@ -86,48 +89,61 @@ TrainingRun::TrainingRun(TrainingRunSetup setup, ScorePolicy& policy, Algorithm&
     lock_.emplace(directory_);
     std::filesystem::remove(setup_.directory / "stop");
   }
+  if (ranks_.root() && ranks_.size() > 1)
+    lock_->share();
   ranks_.barrier();
-  const auto warn = [&](const std::string& line) {
-    if (ranks_.root())
-      fmt::print(stderr, "scoreact: warning: {}\n", line);
-  };
-  if (const auto checkpoint = latest_checkpoint(directory_.checkpoints(), warn)) {
+  if (!ranks_.root())
+    lock_.emplace(RunLock::join(directory_, ranks_.rank()));
+  const auto checkpoint = find_checkpoint();
+  if (checkpoint) {
     require_same_deck(setup_.directory, checkpoint->state().at("deck").get<std::string>(), setup_.deck);
     counters_ = load_run_state(*checkpoint, algorithm_);
     last_checkpoint_ = static_cast<double>(counters_.epoch);
     if (ranks_.root() && !setup_.quiet)
       fmt::print("continuing {} after epoch {}\n", setup_.directory.string(), counters_.epoch);
   }
-  if (ranks_.root())
-    open_run_file();
+  ranks_.barrier(); // all have read it
+  if (ranks_.root()) {
+    open_run_file(checkpoint ? checkpoint->folder() / directory_.run_file().filename() : "");
+    if (checkpoint)
+      set_aside_newer(directory_.checkpoints(), checkpoint->epoch());
+  }
   ranks_.barrier();
 }
 
-void TrainingRun::open_run_file() {
-  write_text_atomically(directory_.deck(), setup_.deck);
-  if (std::filesystem::exists(directory_.run_file())) {
-    file_ = RunFile::open(directory_.run_file());
-    file_->truncate_to(counters_.epoch);
-    return;
+std::optional<LoadedCheckpoint> TrainingRun::find_checkpoint() const {
+  std::string folder; // rank 0 chooses, so that all take the same one
+  if (ranks_.root()) {
+    const auto newest = latest_checkpoint(directory_.checkpoints(), warn);
+    SCOREACT_REQUIRE(
+        newest || list_checkpoints(directory_.checkpoints()).empty(), ExitCode::data,
+        "{}: none of the checkpoints is sound, and nothing was changed; bring one back, or start "
+        "anew with another --out",
+        directory_.checkpoints().string());
+    folder = newest ? newest->folder().string() : "";
   }
-  SCOREACT_REQUIRE(counters_.epoch == 0, ExitCode::data,
-                   "{}: there is a checkpoint of epoch {} but no run.h5", setup_.directory.string(),
-                   counters_.epoch);
-  Attributes attributes = {{"software", std::string("scoreact")},
-                           {"created", now_utc()},
+  ranks_.broadcast(folder);
+  return folder.empty() ? std::nullopt : std::optional(open_checkpoint(folder));
+}
+
+void TrainingRun::open_run_file(const std::filesystem::path& saved) {
+  write_text_atomically(directory_.deck(), setup_.deck);
+  file_ = continue_run_file(directory_.run_file(), saved, counters_.epoch, warn);
+  if (file_ && counters_.epoch > 0)
+    return;
+  Attributes attributes = {{"created", now_utc()},
                            {"deck", setup_.deck},
                            {"name", setup_.run.name},
                            {"ranks", static_cast<std::int64_t>(ranks_.size())},
                            {"devices", setup_.device_name}};
-  for (const auto& [library, version] : library_versions()) {
-    if (library == "git")
-      attributes["git"] = version;
-    else if (library == "scoreact")
-      attributes["version"] = version;
-    else
-      attributes["version." + library] = version;
+  for (const auto& [name, version] : version_attributes())
+    attributes[name] = version;
+  if (!file_) {
+    file_ = RunFile::create(directory_.run_file(), attributes);
+    return;
   }
-  file_ = RunFile::create(directory_.run_file(), attributes);
+  for (const auto& [name, value] : attributes) // from the beginning again, perhaps with another deck
+    file_->set_attribute(name, value);
 }
 
 std::vector<long> TrainingRun::remaining_epochs() const {
@@ -142,6 +158,7 @@ void TrainingRun::set_painter(std::function<void(const std::filesystem::path&)> 
   if (counters_.epoch == 0)
     paint_if_due();
   epoch_clock_.lap();
+  communicated_before_ = ranks_.communication_time();
 }
 
 void TrainingRun::rolled_out() { rollout_time_ = epoch_clock_.elapsed(); }
@@ -154,6 +171,8 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
   const double epoch_time = epoch_clock_.elapsed();
   counters_.wall_time += epoch_time;
   longest_epoch_ = std::max(longest_epoch_, epoch_time);
+  const double communicated =
+      mean_of(ranks_.gather_in_order({ranks_.communication_time() - communicated_before_}));
   const double mean = mean_of(reward), std = std_of(reward, mean);
   const double kl_path = mean_of(learned.kl_path), kl_chain = mean_of(learned.kl_chain);
   if (file_) {
@@ -180,26 +199,46 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
                   {{"host_memory_peak", peak_memory_bytes()},
                    {"restarts", counters_.restarts},
                    {"ranks", static_cast<double>(ranks_.size())},
-                   {"checkpoint_time", checkpoint_seconds_}});
+                   {"checkpoint_time", checkpoint_seconds_},
+                   {"trajectory_time", trajectory_seconds_},
+                   {"communication_time", communicated}});
   }
   progress_.show(counters_.epoch, fmt::format("reward {:.3f}  kl {:.2f}  policy_kl {:.3f}  {:.2f} s", mean,
                                               kl_path, learned.update.policy_kl, epoch_time));
-  SCOREACT_REQUIRE(
-      std::isfinite(mean) && std::isfinite(learned.update.grad_norm), ExitCode::internal,
-      "epoch {}: the mean reward is {} and the gradient norm {}; the policy has diverged (a smaller "
-      "train.learning_rate or a larger algorithm.kl_weight helps). The last checkpoint is intact",
-      counters_.epoch, mean, learned.update.grad_norm);
+  require_sound_policy(mean, learned.update.grad_norm);
 
-  if (stores_epoch(setup_.store.trajectories, counters_.epoch))
+  Stopwatch clock;
+  trajectory_seconds_ = 0;
+  if (stores_epoch(setup_.store.trajectories, counters_.epoch)) {
     write_trajectories(ranks_.root() ? directory_.trajectory_file(counters_.epoch)
                                      : directory_.trajectories() / (epoch_name(counters_.epoch) + ".h5"),
                        batch, policy_, setup_.store, setup_.kl_weight, setup_.samples_per_call, ranks_,
                        setup_.deck);
+    trajectory_seconds_ = clock.elapsed();
+  }
   paint_if_due();
   checkpoint_seconds_ = 0;
   if (setup_.run.save_freq > 0 && counters_.epoch % setup_.run.save_freq == 0)
     checkpoint();
   epoch_clock_.lap();
+  communicated_before_ = ranks_.communication_time();
+}
+
+void TrainingRun::require_sound_policy(double reward, double grad_norm) const {
+  const auto finite = [](FlatAdamW& optimizer) {
+    return at::isfinite(optimizer.parameters().values()).all().item<bool>();
+  };
+  ValueFunction* const value = algorithm_.value_function();
+  const bool sound_policy = finite(algorithm_.policy_optimizer());
+  const bool sound_value = value == nullptr || finite(value->optimizer());
+  SCOREACT_REQUIRE(
+      std::isfinite(reward) && std::isfinite(grad_norm) && sound_policy && sound_value, ExitCode::internal,
+      "epoch {}: the training has diverged: mean reward {}, gradient norm {}, policy weights {}, value "
+      "weights "
+      "{}. A smaller train.learning_rate or a larger algorithm.kl_weight helps, in a run of its own (--out). "
+      "Checkpoints of earlier epochs are intact",
+      counters_.epoch, reward, grad_norm, sound_policy ? "finite" : "not finite",
+      sound_value ? "finite" : "not finite");
 }
 
 void TrainingRun::paint_if_due() {
@@ -216,7 +255,7 @@ void TrainingRun::checkpoint() {
   if (last_checkpoint_ == static_cast<double>(counters_.epoch))
     return;
   if (ranks_.root())
-    save_run_state(directory_.checkpoints(), counters_, algorithm_, setup_.deck,
+    save_run_state(directory_.checkpoints(), counters_, algorithm_, setup_.deck, directory_.run_file(),
                    setup_.run.num_checkpoint_limit);
   ranks_.barrier();
   last_checkpoint_ = static_cast<double>(counters_.epoch);
@@ -225,7 +264,9 @@ void TrainingRun::checkpoint() {
 
 bool TrainingRun::should_stop() {
   // finishing takes one more epoch at most and the checkpoint, whose time we know once one was written
-  stop_reason_ = stop_.reason(ranks_, since_start_.elapsed(), longest_epoch_ + 2 * checkpoint_seconds_);
+  // however short the limit: one epoch at least, or a requeued job would never get on
+  stop_reason_ = stop_.reason(ranks_, setup_.since_start.elapsed(), longest_epoch_ + 2 * checkpoint_seconds_,
+                              longest_epoch_ > 0);
   return !stop_reason_.empty() && counters_.epoch < setup_.run.epochs;
 }
 

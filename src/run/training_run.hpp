@@ -31,6 +31,7 @@ struct TrainingRunSetup {
   std::string deck;          ///< effective deck, TOML
   std::string device_name;
   bool quiet = false;
+  Stopwatch since_start; ///< begun when the program began
 };
 
 class TrainingRun {
@@ -45,7 +46,8 @@ class TrainingRun {
   void rolled_out();
   /// Metrics of the epoch into run.h5; trajectories and pictures and a checkpoint when due. Collective.
   void record(Trajectories& batch, const LearnReport&, long rollout_network_evaluations);
-  /// Collective; true when the run must stop now (signal, time limit, stop file).
+  /// Collective; true when the run must stop now (signal, time limit, stop file). Asked before the first
+  /// epoch too.
   bool should_stop();
   /// Checkpoints; returns stopped_early. Collective.
   ExitCode checkpoint_and_requeue();
@@ -55,7 +57,13 @@ class TrainingRun {
   void set_painter(std::function<void(const std::filesystem::path&)> painter);
 
  private:
-  void open_run_file();
+  /// Collective. The newest sound one; nothing when there is none at all. Throws Error{data} when all are
+  /// damaged.
+  std::optional<LoadedCheckpoint> find_checkpoint() const;
+  /// `saved`: the checkpoint's copy of run.h5.
+  void open_run_file(const std::filesystem::path& saved);
+  /// Throws Error{internal} when a number is not finite: such weights must not become a checkpoint.
+  void require_sound_policy(double reward, double grad_norm) const;
   void paint_if_due();
   void checkpoint();
 
@@ -69,8 +77,9 @@ class TrainingRun {
   RunCounters counters_;
   StopRequest stop_;
   Progress progress_;
-  Stopwatch since_start_, epoch_clock_;
+  Stopwatch epoch_clock_;
   double rollout_time_ = 0, longest_epoch_ = 0, checkpoint_seconds_ = 0, last_checkpoint_ = -1;
+  double trajectory_seconds_ = 0, communicated_before_ = 0;
   std::string stop_reason_;
   std::function<void(const std::filesystem::path&)> painter_;
 };
