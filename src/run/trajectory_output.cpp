@@ -127,7 +127,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.attributes = {{"deck", deck}, {"epoch", static_cast<std::int64_t>(batch.epoch) + 1}};
   for (const auto& [name, version] : version_attributes())
     block.attributes[name] = version;
-  write_trajectory_file(path, block, ranks.handle(), static_cast<int>(options.compression));
+  write_trajectory_file(path, block, ranks.handle(), static_cast<int>(options.compression), ranks.patience());
 }
 
 } // namespace scoreact

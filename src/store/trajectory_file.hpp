@@ -54,11 +54,12 @@ struct TrajectoryBlock {
 };
 
 /// Collective over `comm`; every rank calls, also one without samples. `compression`: gzip level, 0 for none.
+/// `patience`: seconds after which a rank that still waits inside HDF5 ends the run; 0: never.
 /// Returns whether MPI moved all data in truly collective transfers (HDF5 falls back silently). Throws on all
 /// ranks alike: Error{io} naming the file, Error{internal} if the blocks do not fit together. No file is left
 /// behind then, an older one is intact.
 bool write_trajectory_file(const std::filesystem::path& path, const TrajectoryBlock& block, MPI_Comm comm,
-                           int compression = 0);
+                           int compression = 0, double patience = 0);
 
 /// Reads such a file, one time at a time, so that files larger than memory can be looked at.
 class TrajectoryFile {

@@ -7,8 +7,10 @@
 #include <optional>
 
 #include "error/error.hpp"
+#include "parallel/deadline.hpp"
 #include "store/atomic_file.hpp"
 #include "store/dimension_scales.hpp"
+#include "store/disk_space.hpp"
 #include "store/hdf5_values.hpp"
 #include "store/trajectory_file.hpp"
 
@@ -356,6 +358,27 @@ Attributes common_attributes(const Communicator& comm, const TrajectoryBlock& bl
   return result;
 }
 
+/// Upper bound of the file's size in bytes: datasets in whole chunks, and room for what HDF5 adds.
+std::int64_t space_needed(const TrajectoryBlock& block, const Layout& layout) {
+  const std::int64_t element = static_cast<std::int64_t>(sizeof(float)) *
+                               std::accumulate(block.sample_shape.begin(), block.sample_shape.end(),
+                                               std::int64_t{1}, std::multiplies<>());
+  const std::int64_t in_chunk =
+      std::min(layout.samples, std::max<std::int64_t>(1, kChunkBytes / element)); // samples
+  const std::int64_t chunks = (layout.samples + in_chunk - 1) / in_chunk;         // of one time
+  const std::int64_t times = block.steps + 1;
+  const std::int64_t states = 2 + (block.mean != nullptr) + (block.mean_pre != nullptr) +
+                              (block.value_gradient != nullptr); // datasets
+  constexpr std::int64_t kNumbers = 8;                           // datasets of numbers a sample, at most
+  std::int64_t text = layout.samples * layout.prompt_bytes;
+  for (const auto& [name, value] : block.attributes)
+    if (const auto* words = std::get_if<std::string>(&value))
+      text += static_cast<std::int64_t>(words->size());
+  constexpr std::int64_t kOverhead = 96 << 10, kOverheadOfChunk = 512;
+  return times * states * chunks * (in_chunk * element + kOverheadOfChunk) +
+         times * kNumbers * layout.samples * static_cast<std::int64_t>(sizeof(double)) + text + kOverhead;
+}
+
 bool write_content(const Communicator& comm, hid_t file, const fs::path& path, const TrajectoryBlock& block,
                    const Layout& layout, int compression) {
   const Attributes attributes = common_attributes(comm, block);
@@ -438,21 +461,32 @@ bool write_content(const Communicator& comm, hid_t file, const fs::path& path, c
 } // namespace
 
 bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, MPI_Comm original,
-                           int compression) {
+                           int compression, double patience) {
   silence_hdf5();
   const Communicator comm(original);
   const Layout layout = agree_on_layout(comm, path, block);
   fs::path temporary = path;
   temporary += ".tmp";
+  const auto reserve = [&] {
+    if (comm.rank() == 0)
+      reserve_space(temporary, space_needed(block, layout));
+  };
+  const Deadline deadline(
+      patience, comm.rank(),
+      fmt::format("{}: not written within {:g} s (run.communication_timeout); another rank "
+                  "failed or is stuck in it",
+                  path.string(), patience));
   bool collective = false;
   try {
     Hdf5File file;
+    comm.together(path, reserve); // before there is an HDF5 file that would have to be closed
     comm.together(path, [&] {
       const Hdf5Properties access(check_hdf5(H5Pcreate(H5P_FILE_ACCESS), path, "make properties"));
       check_hdf5(H5Pset_fapl_mpio(access.id(), comm.get(), MPI_INFO_NULL), path, "set up parallel access");
       file = Hdf5File(check_hdf5(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path,
                                  "create it"));
     });
+    comm.together(path, reserve); // making the file has given it back
     collective = write_content(comm, file.id(), path, block, layout, compression);
     comm.together(path,
                   [&] { check_hdf5(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), path, "bring it to the disk"); });
@@ -460,6 +494,7 @@ bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, M
     comm.together(path, [&] {
       if (comm.rank() != 0)
         return;
+      release_reserve(temporary);
       sync_file(temporary);
       rename_durably(temporary, path);
     });
