@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -40,7 +41,7 @@ void Progress::show(long done, const std::string& detail) {
 }
 
 std::string duration(double seconds) {
-  const long s = std::max(0L, static_cast<long>(seconds + 0.5));
+  const long s = std::max(0L, std::lround(seconds));
   return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }

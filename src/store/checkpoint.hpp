@@ -15,7 +15,7 @@
 
 namespace scoreact {
 
-struct CheckpointContent {
+struct CheckpointContent { // NOLINT(bugprone-exception-escape): the implicit moves; json's do not throw
   std::vector<NamedArray> policy;
   std::vector<NamedArray> value;     ///< no file if empty
   std::vector<NamedArray> optimizer; ///< a "/" in a name makes an HDF5 group; f32, f64, i32, i64 or u8

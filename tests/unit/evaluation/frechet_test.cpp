@@ -9,7 +9,7 @@
 namespace scoreact {
 namespace {
 
-at::Tensor doubles(std::vector<double> values) { return at::tensor(values, at::kDouble); }
+at::Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
 TEST(FitGaussian, HasTheMeanAndTheUnbiasedCovarianceOfTheRows) {
   const GaussianFit fit = fit_gaussian(doubles({1, 2, 3, 6, 5, 4}).view({3, 2}).to(at::kFloat));
