@@ -94,3 +94,28 @@ def test_at_any_file_operation_it_goes_on_or_says_why_not(
         finish(line)
         assert_same(run, reference, where)
         tell(f"{ACTIONS[action]} an operation on {kind_of(path)}", outcome)
+
+
+def test_an_error_of_one_rank_inside_parallel_hdf5_ends_both_in_bounded_time(
+    tmp_path: Path,
+    undisturbed: Callable[..., Path],
+    operations: list[tuple[str, str]],
+    chance: random.Random,
+    tell: Tell,
+) -> None:
+    """HDF5 may leave the other rank waiting for ever where no agreement reaches it: the time limit does."""
+    writes = [number for number, (_, path) in enumerate(operations, 1) if path.startswith("trajectories/")]
+    for attempt in range(POINTS // 2):
+        run = tmp_path / f"run{attempt}"
+        number = chance.choice(writes[: len(writes) // 2])  # rank 0 of two writes less often
+        line = GAUSSIAN.command(run, ranks=2, run__epochs=EPOCHS, run__communication_timeout='"00:00:15"')
+        faults = {"FAULT_FOLDER": str(run), "FAULT_AT": str(number), "FAULT_ACTION": "eio"}
+        live = LiveRun(["env", f"LD_PRELOAD={FILE_FAULTS}", *line], **faults)
+        code = live.end(120)
+        assert code in (DONE, IO_ERROR), (number, code, live.output)
+        if code == IO_ERROR:
+            assert_one_error(live.output)
+        finish(GAUSSIAN.command(run, ranks=2, run__epochs=EPOCHS))
+        assert_same(run, undisturbed(GAUSSIAN, EPOCHS), number)
+        outcome = "one error, exit 74; went on afterwards, same bits" if code else "did not matter, same bits"
+        tell("I/O error of one of 2 ranks in a trajectory file", outcome)
