@@ -4,7 +4,22 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+
 namespace scoreact::unet {
+namespace {
+
+/// softmax(q k^T / sqrt(width)) v over [B, heads, tokens, width].
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  constexpr long few_tokens = 64; // below, LibTorch's blocked kernel for the host costs more than it saves
+  if (!q.is_cpu() || q.size(2) > few_tokens) {
+    return at::scaled_dot_product_attention(q, k, v);
+  }
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
+  return at::matmul(at::softmax(at::matmul(q * scale, k.transpose(2, 3)), -1), v);
+}
+
+} // namespace
 
 AttentionBlock::AttentionBlock(long channels, long head_dim, std::optional<long> groups, double eps,
                                double output_scale, Initial& initial)
@@ -30,8 +45,8 @@ at::Tensor AttentionBlock::forward(const at::Tensor& x) {
   const auto split = [&](const at::Tensor& projected) {
     return projected.reshape({batch, pixels, heads_, channels / heads_}).transpose(1, 2);
   };
-  const at::Tensor mixed = at::scaled_dot_product_attention(
-      split(to_q_->forward(tokens)), split(to_k_->forward(tokens)), split(to_v_->forward(tokens)));
+  const at::Tensor mixed =
+      attention(split(to_q_->forward(tokens)), split(to_k_->forward(tokens)), split(to_v_->forward(tokens)));
   const at::Tensor out = to_out_->forward(mixed.transpose(1, 2).reshape({batch, pixels, channels}));
   const at::Tensor sum = out.transpose(1, 2).reshape(x.sizes()) + x;
   return output_scale_ == 1.0 ? sum : sum / output_scale_;

@@ -39,6 +39,8 @@ class GroupNorm : public torch::nn::Module {
  public:
   GroupNorm(long groups, long channels, double eps);
   at::Tensor forward(const at::Tensor& x);
+  /// silu(forward(x + shift)), fused on the host; shift [B, C] or undefined.
+  at::Tensor forward_silu(const at::Tensor& x, const at::Tensor& shift = {});
 
  private:
   at::Tensor weight_, bias_;

@@ -18,15 +18,15 @@ ResnetBlock::ResnetBlock(long in, long out, const UnetConfig& config, double out
 }
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& time) {
-  at::Tensor hidden = conv1_->forward(at::silu(norm1_->forward(x)));
-  const at::Tensor embedded = time_emb_proj_->forward(time).unsqueeze(-1).unsqueeze(-1);
+  at::Tensor hidden = conv1_->forward(norm1_->forward_silu(x));
+  const at::Tensor embedded = time_emb_proj_->forward(time);
   if (scale_shift_) {
-    const auto halves = embedded.chunk(2, 1);
-    hidden = norm2_->forward(hidden) * (1 + halves[0]) + halves[1];
+    const auto halves = embedded.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
+    hidden = at::silu(norm2_->forward(hidden) * (1 + halves[0]) + halves[1]);
   } else {
-    hidden = norm2_->forward(hidden + embedded);
+    hidden = norm2_->forward_silu(hidden, embedded);
   }
-  hidden = conv2_->forward(at::silu(hidden));
+  hidden = conv2_->forward(hidden);
   const at::Tensor sum = (conv_shortcut_ ? conv_shortcut_->forward(x) : x) + hidden;
   return output_scale_ == 1.0 ? sum : sum / output_scale_;
 }

@@ -96,7 +96,7 @@ at::Tensor Unet2d::forward(const at::Tensor& sample, const at::Tensor& timestep,
   for (const auto& block : up_blocks_) {
     hidden = block->forward(hidden, time, skips);
   }
-  return conv_out_->forward(at::silu(conv_norm_out_->forward(hidden)));
+  return conv_out_->forward(conv_norm_out_->forward_silu(hidden));
 }
 
 } // namespace scoreact::unet
