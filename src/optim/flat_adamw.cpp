@@ -16,8 +16,8 @@ constexpr long kSlice =
 FlatAdamW::FlatAdamW(FlatParameters parameters, const AdamWOptions& options, const Communicator& ranks,
                      bool deterministic)
     : parameters_(std::move(parameters)), options_(options), ranks_(ranks), deterministic_(deterministic),
-      reduction_(gradient_reduction(ranks, parameters_.values().device())) {
-  if (!deterministic_ && reduction_->works_by_itself() && parameters_.size() >= 2 * kSlice)
+      reduction_(deterministic ? nullptr : gradient_reduction(ranks, parameters_.values().device())) {
+  if (reduction_ && reduction_->works_by_itself() && parameters_.size() >= 2 * kSlice)
     early_ = std::make_unique<EarlyReduction>(parameters_, *reduction_, kSlice);
   first_ = at::zeros_like(parameters_.values());
   second_ = at::zeros_like(parameters_.values());
@@ -30,7 +30,7 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
   const at::Tensor& gradient = parameters_.gradient();
   const auto length = static_cast<std::size_t>(gradient.numel());
   parameters_.zero_gradient();
-  if (deterministic_ && batches.total > 1) {
+  if (deterministic_ && (batches.total > 1 || ranks_.size() > 1)) {
     at::Tensor host = gradient; // of a leaf, then of the sum
     if (gradient.is_cuda())
       host = at::empty({gradient.numel()}, gradient.options().device(at::kCPU).pinned_memory(true));
@@ -66,7 +66,7 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
     }
     if (early_)
       early_->finish();
-    else
+    else if (reduction_)
       reduction_->sum(gradient);
   }
 
@@ -99,9 +99,9 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
 }
 
 std::string FlatAdamW::summed_how() const {
-  return deterministic_ && ranks_.size() > 1
-             ? "in a fixed tree"
-             : reduction_->name() + (early_ ? " during the backward pass" : "");
+  if (deterministic_)
+    return ranks_.size() > 1 ? "in a fixed tree" : "on one rank";
+  return reduction_->name() + (early_ ? " during the backward pass" : "");
 }
 
 std::vector<std::pair<std::string, at::Tensor>> FlatAdamW::state() const {

@@ -10,6 +10,7 @@
 #include <nccl.h>
 
 #include <cstring>
+#include <exception>
 #include <set>
 #endif
 
@@ -38,6 +39,10 @@ class NcclReduction final : public GradientReduction {
     if (comm_ == nullptr)
       return;
     const c10::cuda::CUDAGuard on(device_);
+    if (std::uncaught_exceptions() > 0) { // the others may never come
+      ncclCommAbort(comm_);
+      return;
+    }
     try {
       stream_.synchronize();
       check_nccl(ncclCommFinalize(comm_), comm_, "ncclCommFinalize");
@@ -82,7 +87,11 @@ class NcclReduction final : public GradientReduction {
     comm_ = nullptr;
   }
 
-  bool works_by_itself() const override { return true; }
+  /// Slices start from autograd's thread of the device, which then polls MPI.
+  bool works_by_itself() const override {
+    int threads = MPI_THREAD_SINGLE;
+    return MPI_Query_thread(&threads) == MPI_SUCCESS && threads >= MPI_THREAD_SERIALIZED;
+  }
 
   std::string name() const override {
     int version = 0;
