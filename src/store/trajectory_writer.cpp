@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <exception>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "store/disk_space.hpp"
 #include "store/hdf5_values.hpp"
 #include "store/trajectory_file.hpp"
+#include "store/trajectory_layout.hpp"
 
 namespace scoreact {
 
@@ -29,119 +29,6 @@ constexpr std::int64_t kChunkBytes = std::int64_t{1} << 18;
 /// A rank whose part of a time is at least so large writes it itself; smaller parts are first collected on
 /// few ranks.
 constexpr std::int64_t kPartBytes = std::int64_t{1} << 18;
-constexpr std::size_t kMostSampleDimensions = 8;
-
-/// A plain duplicate of a communicator, freed when it goes.
-class Communicator {
- public:
-  explicit Communicator(MPI_Comm original) {
-    SCOREACT_CHECK_MPI(MPI_Comm_dup(original, &comm_));
-    SCOREACT_CHECK_MPI(MPI_Comm_rank(comm_, &rank_));
-    SCOREACT_CHECK_MPI(MPI_Comm_size(comm_, &size_));
-  }
-  ~Communicator() { MPI_Comm_free(&comm_); }
-  Communicator(const Communicator&) = delete;
-  Communicator& operator=(const Communicator&) = delete;
-  MPI_Comm get() const { return comm_; }
-  int rank() const { return rank_; }
-  int size() const { return size_; }
-
-  /// Runs `work` on every rank; if it threw on any, throws on all, so that no rank waits in a collective for
-  /// another.
-  template <class Work> void together(const fs::path& file, const Work& work) const {
-    std::exception_ptr mine;
-    int code = 0;
-    try {
-      work();
-    } catch (const Error& error) {
-      mine = std::current_exception();
-      code = static_cast<int>(error.code());
-    } catch (...) {
-      mine = std::current_exception();
-      code = static_cast<int>(ExitCode::internal);
-    }
-    int worst = 0;
-    SCOREACT_CHECK_MPI(MPI_Allreduce(&code, &worst, 1, MPI_INT, MPI_MAX, comm_));
-    if (mine)
-      std::rethrow_exception(mine);
-    SCOREACT_REQUIRE(worst == 0, static_cast<ExitCode>(worst), "{}: another rank could not write it",
-                     file.string());
-  }
-
- private:
-  MPI_Comm comm_ = MPI_COMM_NULL;
-  int rank_ = 0, size_ = 1;
-};
-
-/// What is the same for all ranks and follows from all their blocks.
-struct Layout {
-  std::int64_t samples = 0;                                              ///< B of all ranks
-  std::int64_t most_samples = 0;                                         ///< of one rank
-  std::int64_t least_samples = std::numeric_limits<std::int64_t>::max(); ///< of one rank that has some
-  std::int64_t prompt_bytes = 1;                                         ///< of the longest prompt
-};
-
-Layout agree_on_layout(const Communicator& comm, const fs::path& file, const TrajectoryBlock& block) {
-  const auto require = [&](bool good, const char* what) {
-    SCOREACT_REQUIRE(good, ExitCode::internal, "{}: trajectories of rank {}: {}", file.string(), comm.rank(),
-                     what);
-  };
-  std::vector<std::int64_t> mine{block.steps,
-                                 block.mean != nullptr,
-                                 block.mean_pre != nullptr,
-                                 block.advantage != nullptr,
-                                 block.value != nullptr,
-                                 block.value_difference != nullptr,
-                                 block.value_gradient != nullptr,
-                                 static_cast<std::int64_t>(block.sample_shape.size())};
-  const auto shape_at = static_cast<std::ptrdiff_t>(mine.size());
-  mine.resize(mine.size() + kMostSampleDimensions, 0);
-  std::copy_n(block.sample_shape.begin(), std::min(block.sample_shape.size(), kMostSampleDimensions),
-              mine.begin() + shape_at);
-  std::vector<std::int64_t> from_first = mine;
-  SCOREACT_CHECK_MPI(MPI_Bcast(from_first.data(), static_cast<int>(mine.size()), MPI_INT64_T, 0, comm.get()));
-  std::int64_t here[3] = {block.first_sample, block.samples, 1};
-  for (const std::string& prompt : block.prompts)
-    here[2] = std::max(here[2], static_cast<std::int64_t>(prompt.size()));
-  std::vector<std::int64_t> all(static_cast<std::size_t>(3 * comm.size()));
-  SCOREACT_CHECK_MPI(MPI_Allgather(here, 3, MPI_INT64_T, all.data(), 3, MPI_INT64_T, comm.get()));
-
-  Layout layout;
-  std::vector<std::pair<std::int64_t, std::int64_t>> parts;
-  for (std::size_t rank = 0; rank < static_cast<std::size_t>(comm.size()); ++rank) {
-    if (all[3 * rank + 1] > 0) {
-      parts.emplace_back(all[3 * rank], all[3 * rank + 1]);
-      layout.least_samples = std::min(layout.least_samples, all[3 * rank + 1]);
-    }
-    layout.most_samples = std::max(layout.most_samples, all[3 * rank + 1]);
-    layout.prompt_bytes = std::max(layout.prompt_bytes, all[3 * rank + 2]);
-  }
-  std::sort(parts.begin(), parts.end());
-  bool contiguous = true;
-  for (const auto& [first, count] : parts) {
-    contiguous = contiguous && first == layout.samples;
-    layout.samples += count;
-  }
-  comm.together(file, [&] {
-    require(block.sample_shape.size() <= kMostSampleDimensions, "samples have more than 8 dimensions");
-    require(mine == from_first, "steps, sample shape or optional arrays differ from rank 0");
-    require(contiguous && layout.samples > 0, "the ranks' samples do not cover 0 .. B-1 once each");
-    const auto is_steps = [&](const std::vector<double>& values, std::size_t more) {
-      return values.size() == static_cast<std::size_t>(block.steps) + more;
-    };
-    require(is_steps(block.tau, 1) && is_steps(block.abar, 1), "tau and abar need K + 1 entries");
-    require(is_steps(block.weight, 0) && is_steps(block.keep, 0) && is_steps(block.push, 0) &&
-                is_steps(block.spread, 0) && is_steps(block.girsanov, 0) && is_steps(block.drift, 0) &&
-                is_steps(block.s_a, 0),
-            "weight, keep, push, spread, girsanov, drift and s_a need K entries");
-    require(block.prompts.size() == static_cast<std::size_t>(block.samples), "one prompt a sample is needed");
-    const bool complete = block.states != nullptr && block.action != nullptr && block.log_prob != nullptr &&
-                          block.kl_step != nullptr && block.kl_chain_step != nullptr &&
-                          block.reward != nullptr && block.sample_index != nullptr;
-    require(block.samples == 0 || complete, "an array is missing");
-  });
-  return layout;
-}
 
 struct Meaning {
   std::string units, long_name;
@@ -154,8 +41,8 @@ const std::map<std::string, std::string> kScaleOf{
 /// Writes datasets collectively, each whole or time by time, and notes whether MPI moved them collectively.
 class Writer {
  public:
-  Writer(const Communicator& comm, hid_t file, fs::path path, const TrajectoryBlock& block,
-         const Layout& layout, int compression)
+  Writer(const FileRanks& comm, hid_t file, fs::path path, const TrajectoryBlock& block,
+         const TrajectoryLayout& layout, int compression)
       : comm_(comm), file_(file), path_(std::move(path)), block_(block), layout_(layout),
         compression_(compression),
         transfer_(check_hdf5(H5Pcreate(H5P_DATASET_XFER), path_, "make properties")) {
@@ -315,11 +202,11 @@ class Writer {
     });
   }
 
-  const Communicator& comm_;
+  const FileRanks& comm_;
   hid_t file_;
   fs::path path_;
   const TrajectoryBlock& block_;
-  const Layout& layout_;
+  const TrajectoryLayout& layout_;
   int compression_;
   Hdf5Properties transfer_;
   std::vector<ScaledDimension> scaled_;
@@ -327,7 +214,7 @@ class Writer {
 };
 
 /// The attributes of rank 0, on every rank: HDF5 wants the same arguments everywhere.
-Attributes common_attributes(const Communicator& comm, const TrajectoryBlock& block) {
+Attributes common_attributes(const FileRanks& comm, const TrajectoryBlock& block) {
   json packed = json::object();
   const auto pack = [&](const std::string& name, const AttributeValue& value) {
     std::visit([&](const auto& plain) { packed[name] = plain; }, value);
@@ -359,7 +246,7 @@ Attributes common_attributes(const Communicator& comm, const TrajectoryBlock& bl
 }
 
 /// Upper bound of the file's size in bytes: datasets in whole chunks, and room for what HDF5 adds.
-std::int64_t space_needed(const TrajectoryBlock& block, const Layout& layout) {
+std::int64_t space_needed(const TrajectoryBlock& block, const TrajectoryLayout& layout) {
   const std::int64_t element = static_cast<std::int64_t>(sizeof(float)) *
                                std::accumulate(block.sample_shape.begin(), block.sample_shape.end(),
                                                std::int64_t{1}, std::multiplies<>());
@@ -379,8 +266,8 @@ std::int64_t space_needed(const TrajectoryBlock& block, const Layout& layout) {
          times * kNumbers * layout.samples * static_cast<std::int64_t>(sizeof(double)) + text + kOverhead;
 }
 
-bool write_content(const Communicator& comm, hid_t file, const fs::path& path, const TrajectoryBlock& block,
-                   const Layout& layout, int compression) {
+bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, const TrajectoryBlock& block,
+                   const TrajectoryLayout& layout, int compression) {
   const Attributes attributes = common_attributes(comm, block);
   std::vector<double> exploration = block.s_a;
   SCOREACT_CHECK_MPI(
@@ -463,8 +350,8 @@ bool write_content(const Communicator& comm, hid_t file, const fs::path& path, c
 bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, MPI_Comm original,
                            int compression, double patience) {
   silence_hdf5();
-  const Communicator comm(original);
-  const Layout layout = agree_on_layout(comm, path, block);
+  const FileRanks comm(original);
+  const TrajectoryLayout layout = agree_on_layout(comm, path, block);
   fs::path temporary = path;
   temporary += ".tmp";
   const auto reserve = [&] {
