@@ -104,8 +104,10 @@ KOKKOS_INLINE_FUNCTION double row_sum(const Team& team, long n, const Term& term
   }
 }
 
-#if defined(__GNUC__) && !defined(__CUDA_ARCH__)
 /// The iterations of the next loop touch different elements, also when a result is written over an operand.
+#if defined(__clang__) && !defined(__CUDA_ARCH__)
+#define SCOREACT_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__) && !defined(__CUDA_ARCH__)
 #define SCOREACT_INDEPENDENT _Pragma("GCC ivdep")
 #else
 #define SCOREACT_INDEPENDENT

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -75,7 +76,7 @@ ImageData read_csv(const DataOptions& options) {
       data.pixels.push_back(to_unit_range(take_number(line, where), options, where));
     }
     const double label = take_number(line, where);
-    SCOREACT_REQUIRE(label == static_cast<double>(static_cast<long>(label)), ExitCode::data,
+    SCOREACT_REQUIRE(std::abs(label) < 1e9 && label == std::floor(label), ExitCode::data,
                      "{}: expected a whole number as label, found {}", where, label);
     add_label(data, static_cast<long>(label), where);
   }

@@ -144,9 +144,11 @@ class Reader {
         if (!number)
           sections_.emplace(name, key_place);
         collect(std::get<Table>(std::move(node.value)), name + ".", number, option);
-      } else {
+      } else if (errors_.size() < most_errors) {
         errors_.push_back(
             {key_place, unknown(name, std::holds_alternative<Table>(node.value) && prefix.empty())});
+      } else {
+        ++unsaid_errors_;
       }
     }
   }
@@ -359,6 +361,8 @@ class Reader {
         errors_.size() == 1 ? "" : fmt::format("{} errors in the deck {}:\n", errors_.size(), name_);
     for (std::size_t i = 0; i < errors_.size(); ++i)
       text += fmt::format("{}{}: {}", i ? "\n" : "", errors_[i].first.text, errors_[i].second);
+    if (unsaid_errors_ > 0)
+      text += fmt::format("\nand {} more unknown keys", unsaid_errors_);
     throw Error(ExitCode::data, text);
   }
 
@@ -369,7 +373,9 @@ class Reader {
   std::map<std::string, Place> sections_;
   std::vector<std::pair<std::string, std::string>> groups_set_twice_;
   std::set<std::string> invalid_;
+  static constexpr std::size_t most_errors = 100; ///< beyond, unknown keys are only counted: it was no deck
   std::vector<std::pair<Place, std::string>> errors_;
+  long unsaid_errors_ = 0;
 };
 
 } // namespace

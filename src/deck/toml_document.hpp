@@ -9,8 +9,9 @@
 namespace scoreact::deck {
 
 struct Node;
+struct Member;
 using Array = std::vector<Node>;
-using Table = std::vector<std::pair<std::string, Node>>; ///< in the order of the file
+using Table = std::vector<Member>; ///< in the order of the file
 
 /// A TOML type that no key has (dates and times).
 struct Foreign {
@@ -23,6 +24,13 @@ struct Node {
   long key_line = 0, key_column = 0;
 
   std::string describe() const; ///< "the integer 3", "the string \"x\"", "a table": for messages
+};
+
+/// A key and its value. No std::pair: clang 14 asks for the complete pair while it makes it.
+struct Member {
+  Member(std::string key, Node value) : first(std::move(key)), second(std::move(value)) {}
+  std::string first;
+  Node second;
 };
 
 struct SyntaxError {

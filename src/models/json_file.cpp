@@ -2,20 +2,19 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 namespace scoreact {
 
 nlohmann::json read_json(const std::string& path) {
   std::ifstream file(path);
   SCOREACT_REQUIRE(file.good(), ExitCode::missing_input, "{}: cannot open this file", path);
-  try {
-    nlohmann::json json = nlohmann::json::parse(file);
-    SCOREACT_REQUIRE(json.is_object(), ExitCode::data, "{}: expected a JSON object, found {}", path,
-                     json.type_name());
-    return json;
-  } catch (const nlohmann::json::exception& error) {
-    SCOREACT_FAIL(ExitCode::data, "{}: not valid JSON: {}", path, error.what());
-  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  nlohmann::json json = parse_json(text.view(), path);
+  SCOREACT_REQUIRE(json.is_object(), ExitCode::data, "{}: expected a JSON object, found {}", path,
+                   json.type_name());
+  return json;
 }
 
 void write_json(const std::string& path, const nlohmann::json& json) {

@@ -88,8 +88,13 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
   const std::string kind =
       trained.empty() ? json_value<std::string>(json, "beta_schedule", "linear", path) : "trained_betas";
   const long size = json_value<long>(json, "num_train_timesteps", 1000, path);
-  SCOREACT_REQUIRE(size > 1, ExitCode::data, "{}: num_train_timesteps must be at least 2, found {}", path,
+  constexpr long longest = 1'000'000; // as in decks
+  SCOREACT_REQUIRE(size > 1 && size <= longest, ExitCode::data,
+                   "{}: num_train_timesteps must be at least 2 and at most {}, found {}", path, longest,
                    size);
+  const long offset = json_value<long>(json, "steps_offset", 0, path);
+  SCOREACT_REQUIRE(offset >= 0 && offset < size, ExitCode::data,
+                   "{}: steps_offset must lie in 0 .. num_train_timesteps - 1, found {}", path, offset);
   return {.kind = kind,
           .beta_start = beta_start,
           .beta_end = beta_end,
@@ -98,7 +103,7 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
           .prediction = prediction_from_name(prediction),
           .clip_sample = json_value(json, "clip_sample", true, path),
           .set_alpha_to_one = json_value(json, "set_alpha_to_one", true, path),
-          .steps_offset = json_value<long>(json, "steps_offset", 0, path)};
+          .steps_offset = offset};
 }
 
 SchedulerConfig scheduler_of(const std::string& directory, const ScheduleOptions& options) {

@@ -12,6 +12,7 @@
 #include "store/atomic_file.hpp"
 #include "store/hdf5_file.hpp"
 #include "store/hdf5_values.hpp"
+#include "store/json_text.hpp"
 #include "store/run_directory.hpp"
 
 namespace scoreact {
@@ -133,30 +134,34 @@ void fill_folder(const fs::path& folder, long epoch, const CheckpointContent& co
 json verified_done(const fs::path& folder) {
   const fs::path file = folder / kDone;
   SCOREACT_REQUIRE(fs::is_regular_file(file), ExitCode::data, "no file DONE: it was never completed");
-  json done = json::parse(read_text(file), nullptr, false);
-  SCOREACT_REQUIRE(done.is_object() && done.value("format", "") == kFormat && done.contains("files") &&
-                       done["files"].is_object() && done.contains("epoch") &&
-                       done["epoch"].is_number_integer(),
+  json done = parse_json(read_text(file), "DONE is damaged");
+  const auto is = [&done](const char* key, const json& expected) {
+    return done.is_object() && done.contains(key) && done[key] == expected;
+  };
+  SCOREACT_REQUIRE(is("format", kFormat) && done.contains("files") && done["files"].is_object() &&
+                       done.contains("epoch") && done["epoch"].is_number_integer() &&
+                       done["epoch"].get<std::int64_t>() >= 0 && done.contains("format_version"),
                    ExitCode::data, "DONE is damaged");
-  SCOREACT_REQUIRE(done.value("format_version", 0) == kFormatVersion, ExitCode::data,
-                   "DONE has format_version {}, expected {}", done.value("format_version", 0),
+  SCOREACT_REQUIRE(is("format_version", kFormatVersion), ExitCode::data,
+                   "DONE has format_version {}, expected {}", json_excerpt(done["format_version"]),
                    kFormatVersion);
   for (const char* needed : {kPolicy, kOptimizer, kState}) {
     SCOREACT_REQUIRE(done["files"].contains(needed), ExitCode::data, "DONE does not list {}", needed);
   }
   for (const auto& [name, expected] : done["files"].items()) {
+    SCOREACT_REQUIRE(!name.empty() && fs::path(name).filename() == name, ExitCode::data,
+                     "DONE lists '{}', which is no file of the checkpoint", name);
     SCOREACT_REQUIRE(fs::is_regular_file(folder / name), ExitCode::data, "{} is missing", name);
     const json found = digest(folder / name);
     SCOREACT_REQUIRE(found == expected, ExitCode::data, "{} is damaged: expected {}, found {}", name,
-                     expected.dump(), found.dump());
+                     json_excerpt(expected), found.dump());
   }
   return done;
 }
 
 LoadedCheckpoint load(const fs::path& folder) {
   const json done = verified_done(folder);
-  json state = json::parse(read_text(folder / kState), nullptr, false);
-  SCOREACT_REQUIRE(!state.is_discarded(), ExitCode::data, "state.json is not valid JSON");
+  json state = parse_json(read_text(folder / kState), kState);
   return {folder, done["epoch"].get<long>(), std::move(state)};
 }
 

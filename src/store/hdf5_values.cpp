@@ -158,7 +158,12 @@ Attributes Hdf5Values::read_attributes() const {
         check_hdf5(H5Aread(attribute.id(), type.id(), raw.data()), file_, what);
         result[name] = take_texts(raw, type.id(), space.id()).front();
       } else {
-        std::vector<char> raw(H5Tget_size(type.id()));
+        constexpr std::size_t longest = 1 << 24;
+        const std::size_t width = H5Tget_size(type.id());
+        SCOREACT_REQUIRE(width > 0 && width <= longest, ExitCode::data,
+                         "{}: attribute '{}' has {} bytes, expected 1 to {}; the file is damaged",
+                         file_.string(), name, width, longest);
+        std::vector<char> raw(width);
         check_hdf5(H5Aread(attribute.id(), type.id(), raw.data()), file_, what);
         result[name] = split_fixed(raw, raw.size()).front();
       }
@@ -197,6 +202,29 @@ Hdf5Dataset open_dataset(hid_t place, const fs::path& file, const std::string& n
   return Hdf5Dataset(id);
 }
 
+/// Elements of a dataset. Throws Error{data} if its bytes in the file cannot hold so many: a damaged header
+/// must not make us ask for all memory.
+std::size_t elements_of(hid_t dataset, const fs::path& file, const std::string& name) {
+  const Hdf5Space space(check_hdf5(H5Dget_space(dataset), file, "read a data space"));
+  const std::size_t count = points(space.id());
+  if (count == 0)
+    return 0;
+  const Hdf5Type type(check_hdf5(H5Dget_type(dataset), file, "read a type"));
+  const Hdf5Properties creation(check_hdf5(H5Dget_create_plist(dataset), file, "read properties"));
+  const Hdf5File whole(check_hdf5(H5Iget_file_id(dataset), file, "find the file"));
+  hsize_t file_size = 0;
+  check_hdf5(H5Fget_filesize(whole.id(), &file_size), file, "measure the file");
+  // deflate makes at most 1032 bytes of one (zlib.net, technical details)
+  const hsize_t expansion = H5Pget_nfilters(creation.id()) > 0 ? 1032 : 1;
+  const hsize_t stored = std::min<hsize_t>(H5Dget_storage_size(dataset), file_size);
+  const std::size_t width = std::max<std::size_t>(H5Tget_size(type.id()), 1);
+  SCOREACT_REQUIRE(
+      count <= stored * expansion / width, ExitCode::data,
+      "{}: dataset '{}': {} elements of {} bytes cannot lie in its {} bytes; the file is damaged",
+      file.string(), name, count, width, stored);
+  return count;
+}
+
 template <class T>
 std::vector<T> read_numbers(hid_t place, const fs::path& file, const std::string& name, hid_t memory_type,
                             bool integers_only) {
@@ -206,8 +234,7 @@ std::vector<T> read_numbers(hid_t place, const fs::path& file, const std::string
   SCOREACT_REQUIRE(kind == H5T_INTEGER || (kind == H5T_FLOAT && !integers_only), ExitCode::data,
                    "{}: dataset '{}' does not hold {}", file.string(), name,
                    integers_only ? "integers" : "numbers");
-  const Hdf5Space space(check_hdf5(H5Dget_space(dataset.id()), file, "read a data space"));
-  std::vector<T> values(points(space.id()));
+  std::vector<T> values(elements_of(dataset.id(), file, name));
   check_hdf5(H5Dread(dataset.id(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), file,
              "read '" + name + "'");
   return values;
@@ -275,6 +302,7 @@ std::vector<std::string> Hdf5Values::datasets() const {
 
 std::vector<std::int64_t> Hdf5Values::shape(const std::string& name) const {
   const Hdf5Dataset dataset = open_dataset(place_, file_, name);
+  elements_of(dataset.id(), file_, name);
   const Hdf5Space space(check_hdf5(H5Dget_space(dataset.id()), file_, "read a data space"));
   std::vector<hsize_t> extents(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space.id()))));
   H5Sget_simple_extent_dims(space.id(), extents.data(), nullptr);
@@ -297,7 +325,7 @@ std::vector<std::string> Hdf5Values::texts(const std::string& name) const {
   SCOREACT_REQUIRE(H5Tget_class(type.id()) == H5T_STRING, ExitCode::data,
                    "{}: dataset '{}' does not hold strings", file_.string(), name);
   const Hdf5Space space(check_hdf5(H5Dget_space(dataset.id()), file_, "read a data space"));
-  const std::size_t count = points(space.id());
+  const std::size_t count = elements_of(dataset.id(), file_, name);
   if (H5Tis_variable_str(type.id()) > 0) {
     std::vector<char*> raw(count, nullptr);
     check_hdf5(H5Dread(dataset.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), file_,

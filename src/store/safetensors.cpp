@@ -10,12 +10,12 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <span>
 #include <unordered_map>
 
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
+#include "store/json_text.hpp"
 
 namespace scoreact {
 
@@ -60,32 +60,6 @@ class Mapping {
   void* address_ = nullptr;
   std::size_t size_ = 0;
 };
-
-/// Parses the header; refuses what nlohmann::json alone lets pass: a key given twice, deep nesting.
-json parse_header(const fs::path& path, const char* begin, const char* end) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
-      SCOREACT_REQUIRE(depth < kMaxDepth, ExitCode::data, "{}: header nested deeper than {} levels",
-                       path.string(), kMaxDepth);
-    }
-    if (event == json::parse_event_t::object_start)
-      keys.emplace_back();
-    if (event == json::parse_event_t::object_end)
-      keys.pop_back();
-    if (event == json::parse_event_t::key) {
-      const std::string& key = parsed.get_ref<const std::string&>();
-      SCOREACT_REQUIRE(keys.back().insert(key).second, ExitCode::data,
-                       "{}: key '{}' stands twice in the header", path.string(), key);
-    }
-    return true;
-  };
-  try {
-    return json::parse(begin, end, watch);
-  } catch (const json::exception& error) {
-    SCOREACT_FAIL(ExitCode::data, "{}: header is not valid JSON: {}", path.string(), error.what());
-  }
-}
 
 const DType* find_dtype(const std::string& name) {
   static constexpr DType kAll[] = {DType::boolean, DType::u8,   DType::i8,  DType::i16, DType::u16,
@@ -168,7 +142,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : content_(std::make_uniq
       file, length, mapping.size(), kMaxHeader);
   const char* const begin = mapping.data() + 8;
   SCOREACT_REQUIRE(length > 0 && *begin == '{', ExitCode::data, "{}: header does not start with '{{'", file);
-  const json header = parse_header(path, begin, begin + length);
+  const json header =
+      parse_json({begin, static_cast<std::size_t>(length)}, file + ": header", {kMaxDepth, true});
   SCOREACT_REQUIRE(header.is_object(), ExitCode::data, "{}: header is not a JSON object", file);
 
   std::vector<Entry> entries;

@@ -1,10 +1,15 @@
-/// Main of every test program: MPI, Kokkos and torch run, rank 0 reports, and a failure on any rank is
-/// printed and fails all.
+/// Main of every test program: MPI, Kokkos and, where it is linked, torch run, rank 0 reports, and a failure
+/// on any rank is printed and fails all.
 #include "kernels/runtime.hpp"
 
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <mpi.h>
+
+// The sanitized programs (tests/sanitized) have no LibTorch.
+#if __has_include(<ATen/Parallel.h>)
+#include <ATen/Parallel.h>
+#define SCOREACT_TEST_WITH_TORCH
+#endif
 
 #include <cstdio>
 
@@ -43,7 +48,9 @@ int main(int argc, char** argv) {
     delete listeners.Release(listeners.default_xml_generator());
     listeners.Append(new FailuresOnly(rank));
   }
+#ifdef SCOREACT_TEST_WITH_TORCH
   at::set_num_threads(1);
+#endif
   int failed = 0;
   {
     const scoreact::kernels::Runtime kokkos(1);

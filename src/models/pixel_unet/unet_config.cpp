@@ -18,7 +18,7 @@ void require_only(const Json& json, const char* key, const char* supported, cons
   }
   SCOREACT_REQUIRE(found->is_string() && found->get<std::string>() == supported, ExitCode::data,
                    "{}: {} = {} is not supported; scoreact's UNet2DModel has \"{}\"", path, key,
-                   found->dump(), supported);
+                   json_excerpt(*found), supported);
 }
 
 } // namespace
@@ -29,6 +29,10 @@ long UnetConfig::groups() const {
 
 void check_unet_config(const UnetConfig& config, const std::string& origin) {
   const std::size_t levels = config.block_out_channels.size();
+  const auto within = [&](const char* key, long value, long low, long high) {
+    SCOREACT_REQUIRE(value >= low && value <= high, ExitCode::data, "{}: {} must lie in {} .. {}, found {}",
+                     origin, key, low, high, value);
+  };
   SCOREACT_REQUIRE(levels > 0 && config.down_block_types.size() == levels &&
                        config.up_block_types.size() == levels,
                    ExitCode::data,
@@ -49,8 +53,24 @@ void check_unet_config(const UnetConfig& config, const std::string& origin) {
       config.in_channels > 0 && config.out_channels == config.in_channels, ExitCode::data,
       "{}: out_channels must equal in_channels, found {} and {} (learned variances are not supported)",
       origin, config.out_channels, config.in_channels);
-  SCOREACT_REQUIRE(config.layers_per_block > 0, ExitCode::data,
-                   "{}: layers_per_block must be at least 1, found {}", origin, config.layers_per_block);
+  // generous bounds: what lies beyond is damage, and would ask for all memory
+  constexpr long most = 65536;
+  within("number of levels", static_cast<long>(levels), 1, 16);
+  within("in_channels", config.in_channels, 1, most);
+  within("layers_per_block", config.layers_per_block, 1, 100);
+  for (const long channels : config.block_out_channels) {
+    within("block_out_channels", channels, 1, most);
+  }
+  within("sample_size", config.sample_height, 1, most);
+  within("sample_size", config.sample_width, 1, most);
+  within("time_embedding_dim", config.time_width(), 1, 4 * most);
+  within("freq_shift", config.freq_shift, 0, std::max(config.block_out_channels.front() / 2 - 1, 0L));
+  within("num_class_embeds", config.num_class_embeds.value_or(2), 2,
+         16 * most); // classes and, last, the null condition
+  within("attn_norm_num_groups", config.attn_norm_num_groups.value_or(1), 1, most);
+  SCOREACT_REQUIRE(config.norm_eps > 0 && config.mid_block_scale_factor > 0, ExitCode::data,
+                   "{}: norm_eps and mid_block_scale_factor must be positive, found {} and {}", origin,
+                   config.norm_eps, config.mid_block_scale_factor);
   SCOREACT_REQUIRE(config.groups() > 0, ExitCode::data, "{}: norm_num_groups must be at least 1", origin);
   for (const long channels : config.block_out_channels) {
     SCOREACT_REQUIRE(channels > 0 && channels % config.groups() == 0, ExitCode::data,
@@ -62,9 +82,6 @@ void check_unet_config(const UnetConfig& config, const std::string& origin) {
                        *config.attention_head_dim);
     }
   }
-  SCOREACT_REQUIRE(!config.num_class_embeds || *config.num_class_embeds > 1, ExitCode::data,
-                   "{}: num_class_embeds must be null or at least 2 (classes and, last, the null condition)",
-                   origin);
   const long factor = 1L << (levels - 1);
   SCOREACT_REQUIRE(config.sample_height % factor == 0 && config.sample_width % factor == 0, ExitCode::data,
                    "{}: sample_size {} x {} must be a multiple of {} for {} levels", origin,
@@ -82,7 +99,7 @@ UnetConfig read_unet_config(const std::string& path) {
     const auto size = json_value<std::vector<long>>(json, "sample_size", {}, path);
     SCOREACT_REQUIRE(size.size() == 2, ExitCode::data,
                      "{}: sample_size: expected a number or [height, width], found {}", path,
-                     sample_size->dump());
+                     json_excerpt(*sample_size));
     config.sample_height = size[0];
     config.sample_width = size[1];
   } else {
@@ -122,7 +139,8 @@ UnetConfig read_unet_config(const std::string& path) {
       "{}: dropout other than 0 is not supported (a policy must be the same in rollout and update)", path);
   const auto class_embed = json.find("class_embed_type");
   SCOREACT_REQUIRE(class_embed == json.end() || class_embed->is_null(), ExitCode::data,
-                   "{}: class_embed_type {} is not supported; expected null", path, class_embed->dump());
+                   "{}: class_embed_type {} is not supported; expected null", path,
+                   json_excerpt(*class_embed));
   require_only(json, "time_embedding_type", "positional", path);
   require_only(json, "mid_block_type", "UNetMidBlock2D", path);
   require_only(json, "downsample_type", "conv", path);

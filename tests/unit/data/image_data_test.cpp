@@ -75,6 +75,8 @@ TEST(ReadImages, NamesLineAndFaultOfBadCsv) {
   expect_error(ExitCode::data, "from 0 to data.max_value = 16, found 17", reading("0,17,3\n"));
   expect_error(ExitCode::data, "label from 0 to 9", reading("0,16,10\n"));
   expect_error(ExitCode::data, "whole number", reading("0,16,1.5\n"));
+  expect_error(ExitCode::data, "whole number", reading("0,16,1e300\n"));
+  expect_error(ExitCode::data, "whole number", reading("0,16,nan\n"));
   expect_error(ExitCode::data, "no images", reading(""));
   options.path = (folder / "absent.csv").string();
   expect_error(ExitCode::missing_input, "no such file", [&] { read_images(options); });

@@ -82,6 +82,32 @@ TEST(DamagedDecks, CannotExhaustTheStack) {
   EXPECT_EQ(outcome(std::string(5 << 20, '\n')), Outcome::refused);
 }
 
+TEST(DamagedDecks, WithALetterAfterAValueAreRefused) {
+  // toml++ takes it for impossible; what its optimised code does then is anybody's guess
+  for (const char* letter : {"\u00e9", "\u03b1", "\u4e2d", "\U0001f600"})
+    EXPECT_EQ(outcome(std::string("[sample]\nnum_steps = 10") + letter + "\n"), Outcome::refused) << letter;
+}
+
+TEST(DamagedDecks, OfManyLinesTakeNoLongerThanGoodOnes) {
+  std::string lines = "[.a]\n";
+  lines.insert(0, 100000, '\n');
+  try {
+    parse_deck(lines, "deck.toml");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("deck.toml:100001:"), std::string::npos) << error.what();
+  }
+  std::string unknown;
+  for (int i = 0; i < 20000; ++i)
+    unknown += "k" + std::to_string(i) + " = 1\n";
+  try {
+    parse_deck(unknown, "deck.toml");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("and 19900 more unknown keys"), std::string::npos);
+  }
+}
+
 TEST(DamagedDecks, WithManyNumbersAreNotMistakenForDeepOnes) {
   std::string numbers = "reward.vector = [0.5";
   for (int i = 0; i < 20000; ++i)

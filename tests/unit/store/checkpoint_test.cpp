@@ -118,6 +118,29 @@ TEST(Checkpoint, IsPassedOverWhenDamagedInAnyWay) {
   }
 }
 
+TEST(Checkpoint, IsPassedOverWhenItsDigestIsNonsense) {
+  const TemporaryFolder folder;
+  write(folder.path(), 1);
+  const std::string good = bytes_of(folder / "epoch_000001" / "DONE");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = good;
+    const std::size_t at = changed.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    put_bytes(folder / "epoch_000001" / "DONE", changed.replace(at, from.size(), to));
+    return checkpoint_damage(folder / "epoch_000001");
+  };
+  EXPECT_NE(with("\"scoreact-checkpoint\"", "1").find("DONE is damaged"), std::string::npos);
+  EXPECT_NE(
+      with("\"format_version\": 1", "\"format_version\": \"x\"").find("format_version \"x\", expected 1"),
+      std::string::npos);
+  EXPECT_NE(with("\"epoch\": 1", "\"epoch\": 18446744073709551615").find("DONE is damaged"),
+            std::string::npos);
+  EXPECT_NE(with("\"value.safetensors\"", "\"../value.safetensors\"").find("no file of the checkpoint"),
+            std::string::npos);
+  EXPECT_NE(with("{", std::string(100000, '[')).find("nested deeper"), std::string::npos);
+  EXPECT_EQ(with("{", "{"), "");
+}
+
 TEST(Checkpoint, SetsAsideWhatIsNewerThanTheOneThatARunGoesOnFrom) {
   const TemporaryFolder folder;
   for (long epoch = 1; epoch <= 4; ++epoch)

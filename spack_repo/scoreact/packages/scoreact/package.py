@@ -39,6 +39,8 @@ class Scoreact(CMakePackage, CudaPackage):
     depends_on("py-h5py", when="+tests", type=("build", "test"))
     depends_on("py-matplotlib", when="+tests", type=("build", "test"))
     depends_on("py-pytest", when="+tests", type=("build", "test"))
+    depends_on("py-jsonschema", when="+tests", type=("build", "test"))
+    depends_on("py-pyyaml", when="+tests", type=("build", "test"))
 
     # CUDA 13 needs Kokkos 4.7.1. All of Kokkos, torch and scoreact must mean the same GPUs.
     conflicts("cuda_arch=none", when="+cuda", msg="say which GPU, for example cuda_arch=90")
@@ -55,4 +57,5 @@ class Scoreact(CMakePackage, CudaPackage):
             self.define("SCOREACT_ENABLE_CUDA", "ON" if self.spec.satisfies("+cuda") else "OFF"),
             self.define("SCOREACT_ARCH", ""),  # Spack's compiler wrapper says -march, from `target`
             self.define_from_variant("SCOREACT_BUILD_TESTS", "tests"),
+            self.define("SCOREACT_BUILD_FUZZERS", "OFF"),
         ]

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Builds everything with the preset `asan` and runs the unit tests and those of one and two ranks there: what the tests
+# sanitized.* leave out because it needs LibTorch. Takes the better part of an hour on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [[ ${1:-} == --help ]]; then
+  echo "usage: tests/sanitized/run_asan_preset.sh [CTEST_ARGUMENT...]   (default: every C++ unit test, and mpi.np1, mpi.np2)"
+  exit 0
+fi
+selection=("$@")
+((${#selection[@]})) || selection=(-R '^(unit\.|mpi\.np[12]$)')
+
+cmake --preset asan -DSCOREACT_ENABLE_CUDA="${SCOREACT_ENABLE_CUDA:-OFF}" >/dev/null
+# A compiler at work on a LibTorch header with sanitizers takes up to 3 GB.
+jobs=$(awk -v cores="$(nproc)" '/^MemAvailable:/ { n = int($2 / 3000000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
+cmake --build --preset asan --parallel "$jobs"
+ctest --preset asan -j "$jobs" --output-on-failure "${selection[@]}"
