@@ -76,6 +76,7 @@ struct Case {
   double eta;
   double order; ///< docs/solvers.md states the same numbers
 };
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name
 void PrintTo(const Case& c, std::ostream* out) { *out << c.solver << " with eta " << c.eta; }
 
 class SolverOrder : public testing::TestWithParam<Case> {};
