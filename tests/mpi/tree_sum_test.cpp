@@ -113,7 +113,8 @@ TEST(Communicator, SumsAndBroadcasts) {
   float values[2] = {static_cast<float>(ranks.rank() + 1), 0.5F};
   ranks.sum(values, 2);
   const int n = ranks.size();
-  EXPECT_EQ(values[0], static_cast<float>(n * (n + 1) / 2));
+  const int of_all = n * (n + 1) / 2;
+  EXPECT_EQ(values[0], static_cast<float>(of_all));
   EXPECT_EQ(values[1], 0.5F * static_cast<float>(n));
   EXPECT_EQ(ranks.maximum(ranks.rank() == n - 1 ? 7.0 : -1.0), 7.0);
   std::string text = ranks.root() ? "from rank 0" : "";
