@@ -52,7 +52,7 @@ TEST(DamagedConfig, OfANetworkIsRefusedByKey) {
     expect_error(ExitCode::data, message, [&] { read_unet_config(path); });
   };
   refused("in_channels", 1.5, "in_channels: unexpected value 1.5");
-  refused("in_channels", 1L << 40, "in_channels must lie in");
+  refused("layers_per_block", 1L << 40, "layers_per_block must lie in");
   refused("block_out_channels", {8.0, 16.0}, "block_out_channels: unexpected value");
   refused("sample_size", 0, "sample_size must lie in 1 ..");
   refused("sample_size", {8, -8}, "sample_size must lie in 1 ..");
