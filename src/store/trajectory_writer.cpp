@@ -34,9 +34,22 @@ struct Meaning {
   std::string units, long_name;
 };
 
-/// The dataset with the coordinates along a dimension.
-const std::map<std::string, std::string> kScaleOf{
-    {"time", "tau"}, {"step", "step"}, {"sample", "sample_index"}};
+/// The dataset with the coordinates along a dimension; every dimension has one.
+std::string scale_of(const std::string& dimension) {
+  return dimension == "time" ? "tau" : dimension == "sample" ? "sample_index" : dimension;
+}
+
+/// Names of the dimensions of a sample.
+std::vector<std::string> sample_dimensions(std::size_t count) {
+  if (count == 3)
+    return {"channel", "height", "width"};
+  if (count == 1)
+    return {"coordinate"};
+  std::vector<std::string> names;
+  for (std::size_t n = 0; n < count; ++n)
+    names.push_back(fmt::format("axis_{}", n));
+  return names;
+}
 
 /// Writes datasets collectively, each whole or time by time, and notes whether MPI moved them collectively.
 class Writer {
@@ -61,12 +74,8 @@ class Writer {
     std::vector<std::string> dimensions{"sample"};
     if (times)
       dimensions.insert(dimensions.begin(), *times == block_.steps ? "step" : "time");
-    const char* const image[] = {"channel", "height", "width"};
-    for (std::size_t n = 0; n < tail.size(); ++n) {
-      dimensions.push_back(tail.size() == 3   ? image[n]
-                           : tail.size() == 1 ? "coordinate"
-                                              : fmt::format("axis_{}", n));
-    }
+    for (const std::string& name_of : sample_dimensions(tail.size()))
+      dimensions.push_back(name_of);
     const std::int64_t element =
         static_cast<std::int64_t>(H5Tget_size(type)) *
         std::accumulate(tail.begin(), tail.end(), std::int64_t{1}, std::multiplies<>());
@@ -95,14 +104,18 @@ class Writer {
 
   /// The same on all ranks: rank 0 writes it, the others only make the dataset.
   void by_time(const std::string& name, const std::vector<double>& values, const Meaning& meaning) {
-    by_time(name, H5T_NATIVE_DOUBLE, values.size(), values.data(), meaning);
+    const bool at_steps = values.size() == static_cast<std::size_t>(block_.steps);
+    along(at_steps ? "step" : "time", name, H5T_NATIVE_DOUBLE, values.size(), values.data(), meaning);
   }
-  void by_time(const std::string& name, hid_t type, std::size_t count, const void* values,
-               const Meaning& meaning) {
-    const std::vector<hsize_t> extents{count};
-    const bool at_steps = count == static_cast<std::size_t>(block_.steps);
-    const Hdf5Dataset dataset =
-        create(name, type, extents, false, kChunkBytes, {at_steps ? "step" : "time"}, meaning);
+  /// 0, 1, ... along a dimension that has no other coordinates.
+  void numbers(const std::string& dimension, std::int64_t count, const std::string& long_name) {
+    std::vector<std::int64_t> values(static_cast<std::size_t>(count));
+    std::iota(values.begin(), values.end(), 0);
+    along(dimension, dimension, H5T_NATIVE_INT64, values.size(), values.data(), {"1", long_name});
+  }
+  void along(const std::string& dimension, const std::string& name, hid_t type, std::size_t count,
+             const void* values, const Meaning& meaning) {
+    const Hdf5Dataset dataset = create(name, type, {count}, false, kChunkBytes, {dimension}, meaning);
     comm_.together(path_, [&] {
       if (comm_.rank() == 0)
         check_hdf5(H5Dwrite(dataset.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), path_,
@@ -152,9 +165,8 @@ class Writer {
       attributes.write_dimensions(dimensions);
     });
     for (unsigned d = 0; d < dimensions.size(); ++d) {
-      const auto scale = kScaleOf.find(dimensions[d]);
-      if (scale != kScaleOf.end() && scale->second != name)
-        scaled_.push_back({scale->second, name, d});
+      if (scale_of(dimensions[d]) != name)
+        scaled_.push_back({scale_of(dimensions[d]), name, d});
     }
     return dataset;
   }
@@ -281,10 +293,10 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
 
   Writer writer(comm, file, path, block, layout, compression);
   writer.by_time("tau", block.tau, {"1", "noise time of the states: 1 is noise, 0 is data"});
-  std::vector<std::int64_t> numbers(static_cast<std::size_t>(block.steps));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  writer.by_time("step", H5T_NATIVE_INT64, numbers.size(), numbers.data(),
-                 {"1", "number of the step from state k to state k + 1"});
+  writer.numbers("step", block.steps, "number of the step from state k to state k + 1");
+  const std::vector<std::string> dimensions = sample_dimensions(block.sample_shape.size());
+  for (std::size_t n = 0; n < dimensions.size(); ++n)
+    writer.numbers(dimensions[n], block.sample_shape[n], "number along the dimension");
   writer.by_time("abar", block.abar, {"1", "cumulative signal power at the states"});
   writer.by_time("weight", block.weight, {"1", "integration weight of the step"});
   writer.by_time("keep", block.keep, {"1", "x[k+1] = keep x[k] + push action + spread noise"});

@@ -130,7 +130,8 @@ def main() -> None:
         print(text.strip(), end="\n\n", flush=True)
 
     setting = f"{cores} core(s), {given.samples} samples a rank, median of {given.epochs - 1} epochs"
-    tell(f"{setting}, deck `{given.deck.name}`:")
+    busy = os.getloadavg()[0]  # of others: what they take is not ours
+    tell(f"{setting}, deck `{given.deck.name}`; load average before the start {busy:.1f}:")
     epochs = [
         measure(programs / "scoreact", given.deck, count, given.samples, given.epochs, given.set) for count in ranks
     ]

@@ -28,7 +28,7 @@ SETTINGS = {
     "store.trajectories": '"all"',
     "store.means": "true",
 }
-SCALES = {"time": "/tau", "step": "/step", "sample": "/sample_index"}
+SCALES = {"time": "/tau", "sample": "/sample_index"}  # the others have the name of their dimension
 
 
 def command(deck: str, out: Path, **settings: object) -> list[str]:
@@ -105,13 +105,14 @@ def test_trajectory_files_describe_themselves(pathwise: Path) -> None:
             labels = [dimension.label for dimension in dataset.dims]
             assert ", ".join(labels) == dataset.attrs["dimensions"] and all(labels), name
             for dimension, extent in zip(dataset.dims, dataset.shape, strict=True):
-                scale = SCALES.get(dimension.label)
-                if scale is not None and scale != dataset.name:
+                scale = SCALES.get(dimension.label, f"/{dimension.label}")
+                if scale != dataset.name:
                     assert [found.name for found in dimension.values()] == [scale], name
                     assert dimension[0].shape == (extent,) and dimension[0].is_scale
         for name in ("software", "version", "git", "deck", *(n for n in run.attrs if n.startswith("version."))):
             assert file.attrs[name] == run.attrs[name], name
         assert file["step"][:].tolist() == list(range(STEPS))
+        assert file["width"][:].tolist() == list(range(8))
 
 
 def test_run_files_carry_the_epoch_along_every_column(pathwise: Path) -> None:
