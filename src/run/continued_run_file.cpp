@@ -24,18 +24,30 @@ Attempt attempt(const fs::path& path) {
     return {RunFile::open(path), ""};
   } catch (const Error& error) {
     return {std::nullopt, error.what()};
+  } catch (const std::exception& error) { // sizes in a damaged file may be anything
+    return {std::nullopt, fmt::format("{}: cannot be read: {}", path.string(), error.what())};
   }
 }
 
-bool same_rows(const RunFile& found, const RunFile& saved, long epochs) {
-  if (found.epochs() < epochs || saved.epochs() < epochs || found.metrics().size() != saved.metrics().size())
+bool same_rows(const std::vector<double>& a, const std::vector<double>& b, std::size_t rows) {
+  return a.size() >= rows && b.size() >= rows &&
+         std::memcmp(a.data(), b.data(), rows * sizeof(double)) == 0; // NaN is equal to itself
+}
+
+/// Everything that the copy holds, in the first `epochs` rows.
+bool agrees(const RunFile& found, const RunFile& saved, long epochs) {
+  const auto rows = static_cast<std::size_t>(epochs);
+  if (found.attributes() != saved.attributes() || found.metrics().size() != saved.metrics().size())
     return false;
-  for (const MetricInfo& info : saved.metrics()) {
-    bool known = false;
-    for (const MetricInfo& other : found.metrics())
-      known = known || other.name == info.name;
-    if (!known || std::memcmp(found.column(info.name).data(), saved.column(info.name).data(),
-                              static_cast<std::size_t>(epochs) * sizeof(double)) != 0)
+  for (std::size_t m = 0; m < saved.metrics().size(); ++m) {
+    const MetricInfo &one = found.metrics()[m], &other = saved.metrics()[m];
+    if (one.name != other.name || one.units != other.units || one.long_name != other.long_name ||
+        !same_rows(found.column(one.name), saved.column(other.name), rows))
+      return false;
+  }
+  for (const auto& [name, values] : saved.resources()) {
+    const auto other = found.resources().find(name);
+    if (other == found.resources().end() || !same_rows(other->second, values, rows))
       return false;
   }
   return true;
@@ -57,9 +69,10 @@ std::optional<RunFile> continue_run_file(const fs::path& path, const fs::path& s
     return std::nullopt;
   Attempt found = attempt(path);
   const Attempt copy = fs::exists(saved) ? attempt(saved) : Attempt{};
-  if (found.file && copy.file && !same_rows(*found.file, *copy.file, epochs))
+  if (found.file && copy.file && !agrees(*found.file, *copy.file, epochs))
     found = {std::nullopt,
-             fmt::format("{}: its first {} epochs are not those of the checkpoint", path.string(), epochs)};
+             fmt::format("{}: its first {} epochs or its attributes are not those of the checkpoint",
+                         path.string(), epochs)};
   if (found.file) {
     found.file->truncate_to(epochs);
     return std::move(found.file);
