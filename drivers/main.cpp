@@ -4,6 +4,7 @@
 #include "kernels/runtime.hpp"
 #include "store/hdf5_handle.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <malloc.h>
 #include <mpi.h>
@@ -148,6 +149,10 @@ ExitCode run_under_mpi(Invocation& invocation, const Communicator& ranks) {
         stderr);
   at::set_num_threads(invocation.threads);
   at::set_num_interop_threads(1);
+  // LibTorch lets cuDNN round to TF32 unless told otherwise
+  const bool tf32 = invocation.deck && invocation.deck->run.precision == "tf32";
+  at::globalContext().setAllowTF32CuDNN(tf32);
+  at::globalContext().setAllowTF32CuBLAS(tf32);
   const ExitCode code = run(invocation);
   if (ranks.root())
     std::fflush(stdout);

@@ -66,6 +66,16 @@ void check_reward(const Deck& deck, DeckUse use, Rules& rules) {
                 {"reward.center", "reward.kind"}, "missing: kind = quadratic needs its center");
 }
 
+/// Keys whose other values the schema reserves; refused rather than ignored.
+void check_reserved(const Deck& deck, Rules& rules) {
+  rules.require(deck.run.precision != "bf16", {"run.precision"},
+                "networks of this version compute in fp32, on a GPU also in tf32; found bf16");
+  rules.require(deck.run.eval_freq == 0, {"run.eval_freq"},
+                "this version does not evaluate while it trains: expected 0, found {}; `scoreact evaluate "
+                "RUN_DIR` evaluates the checkpoints",
+                deck.run.eval_freq);
+}
+
 void check_batches(const Deck& deck, Rules& rules) {
   const long samples = deck.sample.samples_per_epoch, minibatch = deck.train.minibatch_size;
   rules.require(samples % minibatch == 0, {"train.minibatch_size", "sample.samples_per_epoch"},
@@ -159,6 +169,7 @@ std::vector<Conflict> conflicts(const Deck& deck, DeckUse use) {
   check_model(deck, use, rules);
   check_reward(deck, use, rules);
   if (use == DeckUse::any || use == DeckUse::training) {
+    check_reserved(deck, rules);
     check_batches(deck, rules);
     check_algorithm(deck, rules);
   }

@@ -108,7 +108,8 @@ PolicyUpdate::MicroBatchReport PolicyUpdate::backward(const Trajectories& batch,
       cotangent -= as_column(weight * per_step_rows(cost, count, rows.x), mean) *
                    (mean - rows_of(batch.pretrained_mean, first, count));
     if (first_update) {
-      const double d = static_cast<double>(mean.numel() / mean.size(0));
+      const long elements = mean.numel() / mean.size(0);
+      const double d = static_cast<double>(elements);
       report.max_ratio_deviation = ((log_ratio_of(rows, mean) / d).exp() - 1.0).abs().max().view({1});
     }
   } else {
@@ -177,7 +178,8 @@ UpdateReport PolicyUpdate::operator()(const Trajectories& batch, const UpdateSig
         if (first_update)
           report.ratio_first_max_deviation = std::max(report.ratio_first_max_deviation, all[i + 2]);
       }
-      updates += static_cast<double>(all.size() / 3);
+      const std::size_t reports = all.size() / 3;
+      updates += static_cast<double>(reports);
       report.policy_kl = kl;
       report.grad_norm += norm.item<double>();
       report.network_evaluations += part.leaves * rows;

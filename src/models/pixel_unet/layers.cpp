@@ -15,7 +15,8 @@ void draw(at::Tensor& weight, at::Tensor& bias, Initial& initial) {
   if (!initial) {
     return;
   }
-  const double fan_in = static_cast<double>(weight.numel() / weight.size(0));
+  const long inputs = weight.numel() / weight.size(0);
+  const double fan_in = static_cast<double>(inputs);
   const double weight_bound = std::sqrt(3.0) * (std::sqrt(2.0 / (1.0 + 5.0)) / std::sqrt(fan_in));
   const double bias_bound = 1.0 / std::sqrt(fan_in);
   torch::NoGradGuard no_grad;

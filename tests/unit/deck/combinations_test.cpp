@@ -34,6 +34,12 @@ TEST(Combinations, BatchesDivideOneAnother) {
               HasSubstr("at most buffer_size = 8, found 16"));
 }
 
+TEST(Combinations, ReservedValuesAreRefusedRatherThanIgnored) {
+  EXPECT_EQ(refusal({"run.precision=tf32"}), "");
+  EXPECT_THAT(refusal({"run.precision=bf16"}), HasSubstr("networks of this version compute in fp32"));
+  EXPECT_THAT(refusal({"run.eval_freq=5"}), HasSubstr("scoreact evaluate"));
+}
+
 TEST(Combinations, DeterministicStepsHaveNeitherTransitionDensityNorPathKl) {
   EXPECT_THAT(refusal({"sample.eta=0"}), HasSubstr("action = transition is the density of that noise"));
   EXPECT_THAT(refusal({"sample.eta=0", "algorithm.action=score"}), HasSubstr("has no path KL"));
