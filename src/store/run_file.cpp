@@ -1,7 +1,12 @@
 #include "store/run_file.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <limits>
+#include <string_view>
 
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
@@ -16,6 +21,28 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFormat = "scoreact-run";
 constexpr std::int64_t kFormatVersion = 1;
+
+/// Behind the last byte of HDF5, where its readers don't look: this word and the CRC-32 of everything before
+/// it as 8 hexadecimal digits. HDF5 (1.10.8) crashes on some damaged files instead of refusing them.
+constexpr std::string_view kSealWord = "scoreact";
+constexpr std::size_t kSealBytes = 16;
+
+std::string seal_of(const char* bytes, std::size_t count) {
+  const uLong sum = crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes), count);
+  return fmt::format("{}{:08x}", kSealWord, sum);
+}
+
+/// Throws Error{data} if the file has a seal that does not fit. One without, edited by others, is let pass.
+void require_unbroken_seal(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (bytes.size() < kSealBytes)
+    return; // HDF5 will say what it is
+  const std::size_t content = bytes.size() - kSealBytes;
+  const std::string_view seal = std::string_view(bytes).substr(content);
+  SCOREACT_REQUIRE(!seal.starts_with(kSealWord) || seal == seal_of(bytes.data(), content), ExitCode::data,
+                   "{}: damaged, its bytes don't have the checksum that stands at its end", path.string());
+}
 
 Hdf5Group make_group(hid_t file, const fs::path& path, const char* name) {
   return Hdf5Group(check_hdf5(H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path,
@@ -109,6 +136,7 @@ RunFile RunFile::create(const fs::path& path, const Attributes& attributes,
 RunFile RunFile::open(const fs::path& path) {
   RunFile run;
   run.path_ = path;
+  require_unbroken_seal(path);
   const Hdf5File file = open_hdf5(path);
   const Hdf5Values root(file.id(), path);
   run.attributes_ = root.read_attributes();
@@ -227,7 +255,7 @@ void RunFile::set_evaluation(EvaluationTable table) {
 }
 
 void RunFile::write() const {
-  const auto image = build_hdf5_image(path_, [this](hid_t file) {
+  auto image = build_hdf5_image(path_, [this](hid_t file) {
     const Hdf5Values root(file, path_);
     for (const auto& [name, value] : attributes_)
       root.write_attribute(name, value);
@@ -257,6 +285,9 @@ void RunFile::write() const {
     }
     write_dimension_scales(file, path_, scaled);
   });
+  const std::string seal = seal_of(reinterpret_cast<const char*>(image.data()), image.size());
+  const auto* const sealed = reinterpret_cast<const std::byte*>(seal.data());
+  image.insert(image.end(), sealed, sealed + seal.size());
   write_atomically(path_, image);
 }
 

@@ -41,6 +41,23 @@ TEST(RunFile, HoldsAnEmptyEpochColumnAsSoonAsItAppears) {
   EXPECT_EQ(Hdf5Values(file.id(), "run.h5").shape("metrics/epoch"), std::vector<std::int64_t>{0});
 }
 
+TEST(RunFile, WithAnyBitTurnedIsRefusedBeforeHdf5SeesIt) {
+  const TemporaryFolder folder;
+  RunFile::create(folder / "run.h5", {{"deck", std::string("[run]")}}).record(row(1));
+  const std::string good = bytes_of(folder / "run.h5");
+  EXPECT_EQ(RunFile::open(folder / "run.h5").epochs(), 1);
+  std::mt19937 chance(5);
+  for (int i = 0; i < 200; ++i) {
+    std::string bad = good;
+    char& byte = bad[chance() % (good.size() - 16)]; // 16: the seal itself
+    byte = static_cast<char>(byte ^ (1 << chance() % 8));
+    put_bytes(folder / "run.h5", bad);
+    expect_error(ExitCode::data, "checksum", [&] { RunFile::open(folder / "run.h5"); });
+  }
+  put_bytes(folder / "run.h5", good.substr(0, good.size() - 16)); // as other programs leave it
+  EXPECT_EQ(RunFile::open(folder / "run.h5").epochs(), 1);
+}
+
 TEST(RunFile, GivesBackWhatWasRecorded) {
   const TemporaryFolder folder;
   RunFile run = RunFile::create(folder / "run.h5", kAttributes);
