@@ -122,21 +122,22 @@ def test_a_second_writer_waits_ten_seconds_and_names_the_first(tmp_path: Path, t
 def test_a_rank_that_outlives_the_others_keeps_the_folder_locked(
     tmp_path: Path, undisturbed: Callable[..., Path], tell: Tell
 ) -> None:
-    run = tmp_path / "run"
-    live = LiveRun(GAUSSIAN.command(run, ranks=2))
+    run, epochs = tmp_path / "run", 40  # enough not to be over before the signals come
+    live = LiveRun(GAUSSIAN.command(run, ranks=2, run__epochs=epochs))
     wait_until(lambda: live.epochs >= 2, live)
     first, second = live.ranks()
-    kill(second, signal.SIGSTOP)  # it can notice nothing now, and its files stay open
     kill(live.process.pid)
+    live.process.wait()  # before the rank is stopped: the system wakes stopped orphans, and ends them so
+    kill(second, signal.SIGSTOP)  # it can notice nothing now, and its files stay open
     kill(first)
-    successor = subprocess.Popen(GAUSSIAN.command(run), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    successor = subprocess.Popen(GAUSSIAN.command(run, run__epochs=epochs), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     time.sleep(3)
     assert successor.poll() is None
     rows = rows_of_run_file(run)
     kill(second)
     assert successor.wait(120) == 0
-    assert 2 <= rows < GAUSSIAN.epochs
-    assert_same(run, undisturbed(GAUSSIAN))
+    assert 2 <= rows < epochs
+    assert_same(run, undisturbed(GAUSSIAN, epochs))
     tell("a rank outlives launcher and rank 0", "the next run waits for it, then went on, same bits")
 
 
