@@ -112,6 +112,8 @@ def bits(run: Path) -> dict[str, bytes]:
         content = {f"metrics/{name}": item[:].tobytes() for name, item in file["metrics"].items() if "time" not in name}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
+        if "epoch_000000" in name:
+            continue  # left by a stop before the first epoch; an undisturbed run has none
         if path.suffix in (".safetensors", ".png"):
             content[name] = path.read_bytes()
         elif path.name == "optimizer.h5" or path.parent.name == "trajectories":
