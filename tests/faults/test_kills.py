@@ -21,7 +21,7 @@ from faulty_run import (
     rows_of_run_file,
 )
 
-KILLS = {"gaussian": 100, "ctrl": 40} if LONG else {"gaussian": 14, "ctrl": 6}
+KILLS = {"gaussian": 100, "ctrl": 40} if LONG else {"gaussian": 10, "ctrl": 4}
 VICTIMS = {
     "the only process": 1,
     "one of 2 ranks": 2,
