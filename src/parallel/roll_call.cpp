@@ -60,7 +60,7 @@ int RollCall::answer_calls() {
   }
 }
 
-/// Whether `done` came true within `seconds`, or within `courtesy` seconds after a call of another rank: that
+/// Whether `done` came true within `seconds`, or within `courtesy` seconds after a call of a lower rank: that
 /// one will find the same ranks missing, and one message is enough.
 bool RollCall::poll(const std::function<bool()>& done, double seconds, double courtesy) {
   double deadline = std::numeric_limits<double>::infinity();
@@ -71,7 +71,7 @@ bool RollCall::poll(const std::function<bool()>& done, double seconds, double co
     const double now = MPI_Wtime();
     if (first)
       deadline = now + seconds;
-    if (answer_calls() < size_)
+    if (answer_calls() < rank_)
       deadline = std::max(deadline, now + courtesy);
     if (now > deadline)
       return false;
