@@ -63,7 +63,7 @@ void write_optimizer(const fs::path& path, const std::vector<NamedArray>& arrays
   values.write_attribute("format_version", std::int64_t{1});
   for (const NamedArray& entry : arrays)
     values.write_dataset(entry.name, entry.array);
-  check_hdf5(file.close(), path, "complete it");
+  close_written(file, path);
   sync_file(path);
 }
 

@@ -1,6 +1,7 @@
 #include "store/hdf5_handle.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "error/error.hpp"
 
@@ -8,7 +9,7 @@ namespace scoreact {
 
 namespace {
 
-bool closing_failed = false;
+std::optional<std::string> why_closing_failed; // the first time
 
 /// HDF5 puts time, file name, buffers and a line break into what it says of a failed call to the system: only
 /// the call and its reason are wanted.
@@ -26,9 +27,12 @@ std::string shortened(const std::string& description) {
 
 } // namespace
 
-bool hdf5_must_not_be_finalised() { return closing_failed; }
+bool hdf5_must_not_be_finalised() { return why_closing_failed.has_value(); }
 
-void note_closing(herr_t status) { closing_failed = closing_failed || status < 0; }
+void note_closing(herr_t status) {
+  if (status < 0 && !why_closing_failed)
+    why_closing_failed = hdf5_reason();
+}
 
 void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
@@ -51,5 +55,11 @@ Result check_hdf5(Result result, const std::filesystem::path& file, const std::s
 }
 template hid_t check_hdf5<hid_t>(hid_t, const std::filesystem::path&, const std::string&);
 template herr_t check_hdf5<herr_t>(herr_t, const std::filesystem::path&, const std::string&);
+
+void close_written(Hdf5File& file, const std::filesystem::path& path) {
+  file.close();
+  SCOREACT_REQUIRE(!why_closing_failed, ExitCode::io, "{}: cannot complete it: {}", path.string(),
+                   *why_closing_failed);
+}
 
 } // namespace scoreact

@@ -9,9 +9,11 @@
 
 namespace scoreact {
 
-/// True once closing a file has failed (a full disk, say). HDF5 keeps such a file in its tables, tries again
-/// when MPI is finalised, and crashes (1.10.8): the process has to end without that.
+/// True once closing something has failed (a full disk, say). HDF5 keeps such a file in its tables, tries
+/// again when MPI is finalised, and crashes (1.10.8): the process has to end without that.
 bool hdf5_must_not_be_finalised();
+/// Remembers why closing failed: HDF5 writes a small dataset only when it is closed, in a destructor that
+/// cannot throw. close_written() does.
 void note_closing(herr_t status);
 
 template <herr_t (*Close)(hid_t)> class Hdf5Handle {
@@ -28,12 +30,10 @@ template <herr_t (*Close)(hid_t)> class Hdf5Handle {
     return *this;
   }
   hid_t id() const { return id_; }
-  /// For the one close whose failure matters, that of a file that was written. Negative on failure.
-  herr_t close() {
+  void close() {
     const hid_t id = std::exchange(id_, H5I_INVALID_HID);
-    const herr_t status = id < 0 ? 0 : Close(id);
-    note_closing(status);
-    return status;
+    if (id >= 0)
+      note_closing(Close(id));
   }
 
  private:
@@ -59,5 +59,9 @@ template <class Result>
 Result check_hdf5(Result result, const std::filesystem::path& file, const std::string& what);
 extern template hid_t check_hdf5<hid_t>(hid_t, const std::filesystem::path&, const std::string&);
 extern template herr_t check_hdf5<herr_t>(herr_t, const std::filesystem::path&, const std::string&);
+
+/// Closes a file that was written. Throws Error{io} when that fails, or when closing one of its datasets did:
+/// then something of it was not written.
+void close_written(Hdf5File& file, const std::filesystem::path& path);
 
 } // namespace scoreact

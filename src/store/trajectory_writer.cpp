@@ -203,9 +203,9 @@ class Writer {
             H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr),
             path_, "select this rank's part");
       }
-      const double placeholder = 0; // HDF5 wants an address also for nothing
+      const double unread = 0; // HDF5 wants an address also for nothing
       check_hdf5(H5Dwrite(dataset.id(), type, in_memory.id(), in_file.id(), transfer_.id(),
-                          nothing ? &placeholder : data),
+                          nothing ? &unread : data),
                  path_, "write '" + name + "'");
       std::uint32_t here = 0, anywhere = 0;
       check_hdf5(H5Pget_mpio_no_collective_cause(transfer_.id(), &here, &anywhere), path_,
@@ -389,7 +389,7 @@ bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, M
     collective = write_content(comm, file.id(), path, block, layout, compression);
     comm.together(path,
                   [&] { check_hdf5(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), path, "bring it to the disk"); });
-    comm.together(path, [&] { check_hdf5(file.close(), path, "complete it"); });
+    comm.together(path, [&] { close_written(file, path); });
     comm.together(path, [&] {
       if (comm.rank() != 0)
         return;

@@ -26,12 +26,6 @@ LONG = os.environ.get("SCOREACT_FAULTS_LONG") == "1"
 SCRATCH = tempfile.TemporaryDirectory(prefix="faults-")  # for what Open MPI leaves behind when everything is killed
 ENVIRONMENT = {
     **os.environ,
-    "OMP_NUM_THREADS": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
     "OMPI_MCA_orte_tmpdir_base": SCRATCH.name,
     "OMPI_MCA_btl_vader_backing_directory": SCRATCH.name,
     "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",  # file_faults comes before it
@@ -195,42 +189,6 @@ def rows_of_run_file(run: Path) -> int:
             assert item.shape == epochs.shape, name
             assert np.isfinite(item[:]).all(), name
     return len(epochs)
-
-
-def datasets(path: Path) -> dict[str, bytes]:
-    content: dict[str, bytes] = {}
-
-    def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset) and not item.is_scale:
-            values = item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[()]
-            content[name] = repr(list(values)).encode() if values.dtype == object else np.asarray(values).tobytes()
-
-    with h5py.File(path) as file:
-        file.visititems(add)
-    return content
-
-
-def bits(run: Path) -> dict[str, bytes]:
-    """Everything that must not depend on ranks, faults and interruptions, by name."""
-    with h5py.File(run / "run.h5") as file:
-        content = {f"metrics/{name}": item[:].tobytes() for name, item in file["metrics"].items() if "time" not in name}
-    for path in sorted(run.rglob("*")):
-        name = str(path.relative_to(run))
-        if "latest" in path.relative_to(run).parts or ".damaged" in name:
-            continue
-        if path.suffix in (".safetensors", ".png"):
-            content[name] = path.read_bytes()
-        elif path.name == "optimizer.h5" or (path.parent.name == "trajectories" and path.suffix == ".h5"):
-            content |= {f"{name}/{key}": value for key, value in datasets(path).items()}
-        elif path.name == "state.json":
-            content[name] = json.dumps(json.loads(path.read_text())["algorithm"]).encode()
-    return content
-
-
-def assert_same(run: Path, reference: Path, hint: object = "") -> None:
-    found, expected = bits(run), bits(reference)
-    assert found.keys() == expected.keys(), hint
-    assert [name for name in expected if found[name] != expected[name]] == [], hint
 
 
 def errors_in(text: str) -> list[str]:

@@ -19,7 +19,6 @@ from faulty_run import (
     PROGRAM,
     Tell,
     assert_one_error,
-    assert_same,
     copy_run,
     damage,
     errors_in,
@@ -28,6 +27,7 @@ from faulty_run import (
     sound_checkpoints,
     warnings_in,
 )
+from same_bits import assert_same
 
 EPOCHS, STOPPED_AFTER = 4, 2
 HOW = ["cut off", "emptied", "a bit flipped", "removed"]

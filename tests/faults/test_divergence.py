@@ -15,11 +15,11 @@ from faulty_run import (
     INTERNAL,
     Tell,
     assert_one_error,
-    assert_same,
     finish,
     rows_of_run_file,
     sound_checkpoints,
 )
+from same_bits import assert_same
 
 
 def spoil(path: Path, value: float) -> None:

@@ -19,10 +19,10 @@ from faulty_run import (
     LiveRun,
     Tell,
     assert_one_error,
-    assert_same,
     finish,
     rows_of_run_file,
 )
+from same_bits import assert_same
 
 TIMES = 24 if LONG else 4
 EPOCHS = 4

@@ -14,12 +14,12 @@ from faulty_run import (
     Case,
     LiveRun,
     Tell,
-    assert_same,
     finish,
     kill,
     program_of,
     rows_of_run_file,
 )
+from same_bits import assert_same
 
 KILLS = {"gaussian": 100, "ctrl": 40} if LONG else {"gaussian": 10, "ctrl": 4}
 VICTIMS = {

@@ -16,12 +16,12 @@ from faulty_run import (
     LiveRun,
     Tell,
     assert_one_error,
-    assert_same,
     finish,
     kill,
     rows_of_run_file,
     sound_checkpoints,
 )
+from same_bits import assert_same
 
 SLOW_EPOCH = {"sample__samples_per_epoch": 16384, "sample__num_steps": 200, "train__minibatch_size": 16384}
 

@@ -1,6 +1,5 @@
 """scoreact finetune as a user runs it: metrics, files, the same bits for any ranks and after any interruption."""
 
-import json
 import os
 import random
 import signal
@@ -13,16 +12,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from same_bits import assert_same, bits
 
 PROGRAM = os.environ["SCOREACT"]
 DIGITS = Path(os.environ["SCOREACT_SOURCE_DIR"]) / "inputs" / "digits"
-ENVIRONMENT = {
-    **os.environ,
-    "OMP_NUM_THREADS": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-}
 STOPPED_EARLY, BAD_DATA = 75, 65
 TIMEOUT = 400
 STEPS, SAMPLES, EPOCHS = 6, 16, 3
@@ -76,13 +69,13 @@ def command(deck: str, out: Path, *words: str, ranks: int = 1, **settings: objec
 
 def finish(line: list[str], code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run to the end; fail with the program's output unless it exits with `code`."""
-    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=ENVIRONMENT)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == code, f"{' '.join(line)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
 def start(line: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
@@ -91,42 +84,6 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None and not path.exists():
         assert time.monotonic() < give_up, f"{path} never appeared"
         time.sleep(0.002)
-
-
-def datasets(path: Path, skip: str = "\0") -> dict[str, bytes]:
-    content: dict[str, bytes] = {}
-
-    def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset) and skip not in name:
-            values = item.asstr()[:] if h5py.check_string_dtype(item.dtype) else item[()]
-            content[name] = repr(list(values)).encode() if values.dtype == object else np.asarray(values).tobytes()
-
-    with h5py.File(path) as file:
-        file.visititems(add)
-    return content
-
-
-def bits(run: Path) -> dict[str, bytes]:
-    """Everything that must not depend on ranks or interruptions, by name."""
-    with h5py.File(run / "run.h5") as file:
-        content = {f"metrics/{name}": item[:].tobytes() for name, item in file["metrics"].items() if "time" not in name}
-    for path in sorted(run.rglob("*")):
-        name = str(path.relative_to(run))
-        if "epoch_000000" in name:
-            continue  # left by a stop before the first epoch; an undisturbed run has none
-        if path.suffix in (".safetensors", ".png"):
-            content[name] = path.read_bytes()
-        elif path.name == "optimizer.h5" or path.parent.name == "trajectories":
-            content |= {f"{name}/{key}": value for key, value in datasets(path).items()}
-        elif path.name == "state.json":
-            content[name] = json.dumps(json.loads(path.read_text())["algorithm"]).encode()
-    return content
-
-
-def assert_same(run: Path, reference: Path) -> None:
-    found, expected = bits(run), bits(reference)
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if found[name] != expected[name]] == []
 
 
 @pytest.fixture(scope="module")

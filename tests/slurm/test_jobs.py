@@ -10,7 +10,8 @@ from pathlib import Path
 import h5py
 import pytest
 from one_node_slurm import ROOT, OneNodeSlurm, binds_cores, wait_until
-from tiny_run import DIGITS, EPOCHS, assert_same, epochs_done, has_pending, held, options, ranks_of, undisturbed
+from same_bits import assert_same
+from tiny_run import DIGITS, EPOCHS, epochs_done, has_pending, held, options, ranks_of, undisturbed
 
 sys.path.insert(0, str(ROOT / "tests" / "regression"))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import h5py
 import pytest
 from one_node_slurm import ROOT, OneNodeSlurm, wait_until
-from tiny_run import EPOCHS, assert_same, has_pending, held, options, ranks_of, undisturbed
+from same_bits import assert_same
+from tiny_run import EPOCHS, has_pending, held, options, ranks_of, undisturbed
 
 ROWS = {
     "kl0.1_seed1": {"algorithm.kl_weight": 0.1, "run.seed": 1},

@@ -1,15 +1,12 @@
 """Runs of seconds, what of them must not depend on ranks or interruptions, and a hold on the ranks of a run."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
-import numpy as np
 from one_node_slurm import ROOT, processes, wait_until
 
 PROGRAM = os.environ["SCOREACT"]
@@ -45,35 +42,6 @@ def undisturbed(out: Path, **settings: object) -> Path:
     done = subprocess.run(line, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
-
-
-def bits(run: Path) -> dict[str, bytes]:
-    """Metrics except times, weights, optimiser, algorithm's state and pictures, by name."""
-    with h5py.File(run / "run.h5") as file:
-        content = {f"metrics/{name}": item[:].tobytes() for name, item in file["metrics"].items() if "time" not in name}
-    for path in sorted(run.rglob("*")):
-        name = str(path.relative_to(run))
-        if path.suffix in (".safetensors", ".png"):
-            content[name] = path.read_bytes()
-        elif path.name == "optimizer.h5":
-            with h5py.File(path) as file:
-                found: list[tuple[str, bytes]] = []
-                file.visititems(
-                    lambda key, item, to=found: (
-                        to.append((key, np.asarray(item[()]).tobytes())) if isinstance(item, h5py.Dataset) else None
-                    )
-                )
-            content |= {f"{name}/{key}": value for key, value in found}
-        elif path.name == "state.json":
-            content[name] = json.dumps(json.loads(path.read_text())["algorithm"]).encode()
-    return content
-
-
-def assert_same(run: Path, reference: Path) -> None:
-    found, expected = bits(run), bits(reference)
-    assert "policy/diffusion_pytorch_model.safetensors" in expected
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if found[name] != expected[name]] == []
 
 
 def epochs_done(run: Path) -> int:
