@@ -8,13 +8,36 @@
 
 namespace scoreact {
 
-GaussianFit fit_gaussian(const at::Tensor& rows) {
-  SCOREACT_REQUIRE(rows.dim() >= 2 && rows.size(0) >= 2, ExitCode::data,
-                   "Frechet distance: expected at least 2 samples, found {}",
-                   rows.dim() >= 1 ? rows.size(0) : 0);
+void GaussianSums::add(const at::Tensor& rows) {
+  if (rows.size(0) == 0)
+    return;
+  torch::NoGradGuard no_grad;
   const at::Tensor values = rows.to(at::kCPU, at::kDouble).flatten(1);
-  const at::Tensor mean = values.mean(0), centred = values - mean;
-  return {mean, centred.t().matmul(centred) / static_cast<double>(values.size(0) - 1)};
+  if (!shift_.defined()) {
+    shift_ = values.mean(0);
+    sum_ = at::zeros_like(shift_);
+    products_ = at::zeros({values.size(1), values.size(1)}, values.options());
+  }
+  const at::Tensor centred = values - shift_;
+  sum_ += centred.sum(0);
+  products_.addmm_(centred.t(), centred);
+  count_ += values.size(0);
+}
+
+GaussianFit GaussianSums::fit() const {
+  SCOREACT_REQUIRE(count_ >= 2, ExitCode::data, "Frechet distance: expected at least 2 samples, found {}",
+                   count_);
+  const auto n = static_cast<double>(count_);
+  const at::Tensor mean = sum_ / n;
+  return {shift_ + mean, (products_ - n * at::outer(mean, mean)) / (n - 1)};
+}
+
+GaussianFit fit_gaussian(const at::Tensor& rows) {
+  SCOREACT_REQUIRE(rows.dim() >= 2, ExitCode::data, "Frechet distance: expected rows, found {} axes",
+                   rows.dim());
+  GaussianSums sums;
+  sums.add(rows);
+  return sums.fit();
 }
 
 double frechet_distance(const GaussianFit& a, const GaussianFit& b) {

@@ -1,0 +1,48 @@
+#pragma once
+/// NumPy's .npz: a zip archive (entries stored or deflated) of .npy arrays. Reading believes nothing in the
+/// file: bounds, check sums and shapes are checked. Formats: PKWARE's APPNOTE 6.3, numpy.lib.format 1.0
+/// to 3.0.
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "store/array.hpp"
+
+namespace scoreact {
+
+/// Floating-point numbers of one array, C order.
+struct NpyNumbers {
+  std::vector<std::int64_t> shape;
+  std::vector<double> values;
+};
+
+class NpzFile {
+ public:
+  /// Throws Error{missing_input}; Error{data} if this is no zip archive, or a damaged one.
+  explicit NpzFile(const std::filesystem::path& path);
+
+  /// Names of the arrays, without ".npy".
+  std::vector<std::string> names() const;
+  bool contains(const std::string& name) const { return entries_.count(name) > 0; }
+  /// float32 or float64, C or Fortran order. Throws Error{data}.
+  NpyNumbers numbers(const std::string& name) const;
+
+ private:
+  struct Entry {
+    std::uint64_t offset, compressed, size; ///< of the local header; bytes
+    std::uint32_t crc;
+    std::uint16_t method;
+  };
+  std::string bytes_of(const std::string& name) const;
+
+  std::string path_, content_;
+  std::map<std::string, Entry> entries_;
+};
+
+/// Writes atomically; entries are stored, without a time, so equal arrays give equal bytes. f32 and f64 only.
+/// Throws Error{io}, Error{internal} for other dtypes or 4 GiB and more.
+void write_npz(const std::filesystem::path& path, const std::vector<NamedArray>& arrays);
+
+} // namespace scoreact
