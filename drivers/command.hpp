@@ -40,16 +40,22 @@ struct ForwardRequest {
   bool grad = false;  ///< also gradients of <output, cotangent> to every floating input
 };
 
+/// Options of `make-fixture`.
+struct FixtureRequest {
+  std::uint64_t seed = 0; ///< key of the random weights
+  bool half = false;      ///< weights in float16 instead of float32
+};
+
 struct Invocation {
   std::string command; ///< pretrain, finetune, ...
-  std::string target;  ///< DECK, RUN_DIR, MODEL_DIR or FILE as the user wrote it; empty for verify
+  std::string target;  ///< DECK, RUN_DIR, MODEL_DIR, FILE or NAME as the user wrote it; empty for verify
   std::vector<std::string> overrides; ///< --set, in order; already applied to `deck`
   /// The validated deck: of DECK, or of RUN_DIR/deck.toml for evaluate and for sample on a run directory.
   /// --max-time and --device stand in run.max_time and run.device.
   /// Absent for a model directory and for commands without a deck.
   std::optional<Deck> deck;
   /// --out. If not given: runs/<run.name> for pretrain, finetune and value-study, RUN_DIR for evaluate,
-  /// "samples" for sample; always given for forward.
+  /// "samples" for sample; always given for forward and make-fixture.
   std::string out;
   bool check = false; ///< build everything, run one tiny step, stop
   bool json = false;  ///< one JSON object on standard output
@@ -57,6 +63,7 @@ struct Invocation {
   SampleRequest sample;
   EvaluateRequest evaluate;
   ForwardRequest forward;
+  FixtureRequest fixture;
 
   std::string device = "auto"; ///< auto | cpu | cuda, what the user wants (run.device, --device)
 
@@ -74,5 +81,6 @@ ExitCode run_value_study(const Invocation&);
 ExitCode run_verify(const Invocation&);
 ExitCode run_forward(const Invocation&);
 ExitCode run_inspect(const Invocation&);
+ExitCode run_make_fixture(const Invocation&);
 
 } // namespace scoreact

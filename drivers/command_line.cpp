@@ -4,6 +4,7 @@
 #include "deck/suggest.hpp"
 #include "deck/toml_document.hpp"
 #include "diffusion/step.hpp"
+#include "fixtures/fixtures.hpp"
 
 #include <fmt/ranges.h>
 
@@ -40,12 +41,14 @@ const Command commands[] = {
     {"forward", "MODEL_DIR", "one pass of one network, for comparison with other implementations", false,
      true, false, true},
     {"inspect", "FILE", "what is in a run file, a checkpoint, a safetensors file", false, false, true, false},
+    {"make-fixture", "NAME", "a model folder in a published layout, with random weights", false, true, false,
+     false},
 };
 
 /// Values as they stand on the command line, where they differ from what Invocation holds.
 struct Raw {
   bool dump_deck = false;
-  std::string max_time, device, evaluate_steps, evaluate_solvers;
+  std::string max_time, device, evaluate_steps, evaluate_solvers, fixture_precision = "fp32";
 };
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -96,6 +99,14 @@ void add_common_options(CLI::App& app, const Command& command, Invocation& invoc
 /// CLI11 reads "-3" as an unsigned number.
 const CLI::Range seeds(0L, 9223372036854775807L);
 
+/// The names that make-fixture knows, for its help.
+std::string fixture_names() {
+  std::string text = "NAME is one of";
+  for (const Fixture& fixture : fixtures())
+    text += fmt::format("\n  {:<20} {}", fixture.name, fixture.summary);
+  return text;
+}
+
 void add_own_options(CLI::App& app, const std::string& command, Invocation& invocation, Raw& raw) {
   if (command == "sample") {
     SampleRequest& sample = invocation.sample;
@@ -134,6 +145,14 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
         ->required();
     app.add_flag("--grad", invocation.forward.grad, "also grad.<input> of <output, cotangent>");
     app.get_option("--out")->required();
+  } else if (command == "make-fixture") {
+    app.add_option("--seed", invocation.fixture.seed, "key of the random weights")
+        ->type_name("N")
+        ->check(seeds);
+    app.add_option("--precision", raw.fixture_precision, "of the weights: fp32 (default) or fp16")
+        ->type_name("NAME");
+    app.get_option("--out")->required();
+    app.footer(fixture_names());
   }
 }
 
@@ -158,6 +177,14 @@ void interpret(Invocation& invocation, const Raw& raw) {
                        deck::quoted(raw.evaluate_steps));
       invocation.evaluate.steps.push_back(steps);
     }
+  if (invocation.command == "make-fixture") {
+    std::vector<std::string> names;
+    for (const Fixture& fixture : fixtures())
+      names.push_back(fixture.name);
+    check_choice("make-fixture", invocation.target, names);
+    check_choice("--precision", raw.fixture_precision, {"fp32", "fp16"});
+    invocation.fixture.half = raw.fixture_precision == "fp16";
+  }
   if (!raw.device.empty())
     check_choice("--device", raw.device, deck::find_key("run.device")->allowed);
   if (!raw.max_time.empty())

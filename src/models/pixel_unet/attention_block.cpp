@@ -7,9 +7,7 @@
 #include <cmath>
 
 namespace scoreact::unet {
-namespace {
 
-/// softmax(q k^T / sqrt(width)) v over [B, heads, tokens, width].
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   constexpr long few_tokens = 64; // below, LibTorch's blocked kernel for the host costs more than it saves
   if (!q.is_cpu() || q.size(2) > few_tokens) {
@@ -18,8 +16,6 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
   return at::matmul(at::softmax(at::matmul(q * scale, k.transpose(2, 3)), -1), v);
 }
-
-} // namespace
 
 AttentionBlock::AttentionBlock(long channels, long head_dim, std::optional<long> groups, double eps,
                                double output_scale, Initial& initial)
@@ -38,7 +34,7 @@ AttentionBlock::AttentionBlock(long channels, long head_dim, std::optional<long>
   register_module("to_out", torch::nn::ModuleList())->push_back(to_out_);
 }
 
-at::Tensor AttentionBlock::forward(const at::Tensor& x) {
+at::Tensor AttentionBlock::forward(const at::Tensor& x, const Conditions&) {
   const auto batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const at::Tensor tokens =
       (group_norm_ ? group_norm_->forward(x) : x).reshape({batch, channels, pixels}).transpose(1, 2);

@@ -1,20 +1,20 @@
 #pragma once
-/// Self-attention over pixels as in diffusers' AttnDownBlock2D, AttnUpBlock2D and UNetMidBlock2D (the former
-/// AttentionBlock): GroupNorm inside, biases on all four projections, residual connection, scale
-/// head_dim^-1/2.
+/// Self-attention over pixels as in diffusers' AttnDownBlock2D, AttnUpBlock2D, UNetMidBlock2D and
+/// AutoencoderKL (the former AttentionBlock): GroupNorm inside, biases on all four projections, residual
+/// connection, scale head_dim^-1/2.
 #include "models/pixel_unet/layers.hpp"
+#include "models/pixel_unet/spatial_attention.hpp"
 
 #include <torch/nn/modules/container/modulelist.h>
 
 namespace scoreact::unet {
 
-class AttentionBlock : public torch::nn::Module {
+class AttentionBlock : public SpatialAttention {
  public:
   /// `groups` none: no norm. Throws Error{data} if head_dim is wider than the channels.
   AttentionBlock(long channels, long head_dim, std::optional<long> groups, double eps, double output_scale,
                  Initial&);
-  /// x [B, C, H, W] -> same shape
-  at::Tensor forward(const at::Tensor& x);
+  at::Tensor forward(const at::Tensor& x, const Conditions&) override;
 
  private:
   std::shared_ptr<GroupNorm> group_norm_;

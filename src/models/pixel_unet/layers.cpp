@@ -21,7 +21,9 @@ void draw(at::Tensor& weight, at::Tensor& bias, Initial& initial) {
   const double bias_bound = 1.0 / std::sqrt(fan_in);
   torch::NoGradGuard no_grad;
   weight.uniform_(-weight_bound, weight_bound, *initial);
-  bias.uniform_(-bias_bound, bias_bound, *initial);
+  if (bias.defined()) {
+    bias.uniform_(-bias_bound, bias_bound, *initial);
+  }
 }
 
 } // namespace
@@ -43,13 +45,18 @@ at::Tensor Conv2d::forward(const at::Tensor& x) {
   return at::conv2d(x, weight_, bias_, {stride_, stride_}, {padding_, padding_});
 }
 
-Linear::Linear(long in, long out, Initial& initial)
-    : weight_(register_parameter("weight", torch::empty({out, in}))),
-      bias_(register_parameter("bias", torch::empty({out}))) {
+Linear::Linear(long in, long out, Initial& initial, LinearForm form)
+    : weight_(register_parameter("weight", form.convolution ? torch::empty({out, in, 1, 1})
+                                                            : torch::empty({out, in}))) {
+  if (form.bias) {
+    bias_ = register_parameter("bias", torch::empty({out}));
+  }
   draw(weight_, bias_, initial);
 }
 
-at::Tensor Linear::forward(const at::Tensor& x) { return at::linear(x, weight_, bias_); }
+at::Tensor Linear::forward(const at::Tensor& x) {
+  return at::linear(x, weight_.dim() == 2 ? weight_ : weight_.flatten(1), bias_);
+}
 
 GroupNorm::GroupNorm(long groups, long channels, double eps)
     : weight_(register_parameter("weight", torch::ones({channels}))),
@@ -61,6 +68,14 @@ at::Tensor GroupNorm::forward(const at::Tensor& x) {
 
 at::Tensor GroupNorm::forward_silu(const at::Tensor& x, const at::Tensor& shift) {
   return group_norm_silu(x, shift, weight_, bias_, groups_, eps_);
+}
+
+LayerNorm::LayerNorm(long width, double eps)
+    : weight_(register_parameter("weight", torch::ones({width}))),
+      bias_(register_parameter("bias", torch::zeros({width}))), eps_(eps) {}
+
+at::Tensor LayerNorm::forward(const at::Tensor& x) {
+  return at::layer_norm(x, weight_.sizes(), weight_, bias_, eps_);
 }
 
 Embedding::Embedding(long count, long width, Initial& initial)

@@ -18,17 +18,24 @@ class Conv2d : public torch::nn::Module {
  public:
   Conv2d(long in, long out, long kernel, long stride, long padding, Initial&);
   at::Tensor forward(const at::Tensor& x);
+  const at::Tensor& weight() const { return weight_; }
 
  private:
   at::Tensor weight_, bias_;
   long stride_, padding_;
 };
 
-/// x [..., in] -> [..., out], with bias.
+struct LinearForm {
+  bool bias = true;
+  bool convolution = false; ///< the weight's shape is [out, in, 1, 1], as files keep a 1x1 convolution
+};
+
+/// x [..., in] -> [..., out]
 class Linear : public torch::nn::Module {
  public:
-  Linear(long in, long out, Initial&);
+  Linear(long in, long out, Initial&, LinearForm form = {});
   at::Tensor forward(const at::Tensor& x);
+  const at::Tensor& weight() const { return weight_; }
 
  private:
   at::Tensor weight_, bias_;
@@ -45,6 +52,17 @@ class GroupNorm : public torch::nn::Module {
  private:
   at::Tensor weight_, bias_;
   long groups_;
+  double eps_;
+};
+
+/// x [..., width], affine, over the last axis.
+class LayerNorm : public torch::nn::Module {
+ public:
+  LayerNorm(long width, double eps);
+  at::Tensor forward(const at::Tensor& x);
+
+ private:
+  at::Tensor weight_, bias_;
   double eps_;
 };
 

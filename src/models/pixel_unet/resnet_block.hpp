@@ -2,14 +2,22 @@
 /// diffusers' ResnetBlock2D: GroupNorm, SiLU, 3x3 convolution, time embedding, GroupNorm, SiLU, 3x3
 /// convolution, shortcut.
 #include "models/pixel_unet/layers.hpp"
-#include "models/pixel_unet/unet_config.hpp"
 
 namespace scoreact::unet {
 
+struct ResnetShape {
+  std::optional<long> time_width; ///< of the time embedding; none: the block knows no time
+  long groups = 32;               ///< of both norms
+  double eps = 1e-5;
+  bool scale_shift = false; ///< time enters as factor and shift behind norm2, else as shift before it
+  double output_scale = 1;  ///< the sum with the shortcut is divided by it
+};
+
 class ResnetBlock : public torch::nn::Module {
  public:
-  ResnetBlock(long in, long out, const UnetConfig&, double output_scale, Initial&);
-  /// x [B, in, H, W] and time [B, T], the SiLU of the time embedding -> [B, out, H, W]
+  ResnetBlock(long in, long out, const ResnetShape&, Initial&);
+  /// x [B, in, H, W] and time [B, T], the SiLU of the time embedding (undefined without time) -> [B, out, H,
+  /// W]
   at::Tensor forward(const at::Tensor& x, const at::Tensor& time);
 
  private:

@@ -1,6 +1,7 @@
 #include "models/pixel_unet/unet2d.hpp"
 
 #include "error/error.hpp"
+#include "models/pixel_unet/attention_block.hpp"
 
 #include <fmt/ranges.h>
 #include <torch/torch.h>
@@ -9,6 +10,45 @@
 #include <cmath>
 
 namespace scoreact::unet {
+namespace {
+
+ResnetShape resnet_shape(const UnetConfig& config) {
+  return {config.time_width(), config.groups(), config.norm_eps, config.scale_shift, 1.0};
+}
+
+MakeAttention attention_of(const UnetConfig& config, long channels, std::optional<long> groups,
+                           double output_scale) {
+  const long head_dim = config.attention_head_dim.value_or(channels);
+  return [=, eps = config.norm_eps](Initial& initial) -> std::shared_ptr<SpatialAttention> {
+    return std::make_shared<AttentionBlock>(channels, head_dim, groups, eps, output_scale, initial);
+  };
+}
+
+LevelShape level_shape(const UnetConfig& config, long channels, bool attention) {
+  LevelShape shape{config.layers_per_block, resnet_shape(config), {}};
+  if (attention) {
+    shape.attention = attention_of(config, channels, config.groups(), 1.0);
+  }
+  return shape;
+}
+
+std::shared_ptr<MidBlock> make_mid_block(const UnetConfig& config, Initial& initial) {
+  const long channels = config.block_out_channels.back();
+  ResnetShape shape = resnet_shape(config);
+  shape.output_scale = config.mid_block_scale_factor;
+  MakeAttention attention;
+  if (config.add_attention) {
+    // diffusers: the norm is there by default, and with scale_shift only if attn_norm_num_groups asks for it
+    std::optional<long> groups = config.attn_norm_num_groups;
+    if (!groups && !config.scale_shift) {
+      groups = config.groups();
+    }
+    attention = attention_of(config, channels, groups, config.mid_block_scale_factor);
+  }
+  return std::make_shared<MidBlock>(channels, shape, attention, initial);
+}
+
+} // namespace
 
 at::Tensor timestep_embedding(const at::Tensor& timestep, long width, bool flip_sin_to_cos, long freq_shift) {
   const long half = width / 2;
@@ -43,21 +83,24 @@ Unet2d::Unet2d(const UnetConfig& config, Initial initial) : config_(config) {
   }
   torch::nn::ModuleList down;
   for (std::size_t i = 0; i < levels; ++i) {
-    down_blocks_.push_back(std::make_shared<DownBlock>(config.down_block_types[i] == "AttnDownBlock2D",
-                                                       widths[i == 0 ? 0 : i - 1], widths[i], i + 1 < levels,
-                                                       config, initial));
+    down_blocks_.push_back(std::make_shared<DownBlock>(
+        widths[i == 0 ? 0 : i - 1], widths[i],
+        i + 1 < levels ? std::optional(config.downsample_padding) : std::nullopt,
+        level_shape(config, widths[i], config.down_block_types[i] == "AttnDownBlock2D"), initial));
     down->push_back(down_blocks_.back());
   }
   register_module("down_blocks", down);
   if (config.mid_block) {
-    mid_block_ = register_module("mid_block", std::make_shared<MidBlock>(widths.back(), config, initial));
+    mid_block_ = register_module("mid_block", make_mid_block(config, initial));
   }
   torch::nn::ModuleList up;
   const std::vector<long> reversed(widths.rbegin(), widths.rend());
   for (std::size_t i = 0; i < levels; ++i) {
     up_blocks_.push_back(std::make_shared<UpBlock>(
-        config.up_block_types[i] == "AttnUpBlock2D", reversed[std::min(i + 1, levels - 1)], reversed[i],
-        reversed[i == 0 ? 0 : i - 1], i + 1 < levels, config, initial));
+        skip_inputs(config.layers_per_block + 1, reversed[i == 0 ? 0 : i - 1], reversed[i],
+                    reversed[std::min(i + 1, levels - 1)]),
+        reversed[i], i + 1 < levels,
+        level_shape(config, reversed[i], config.up_block_types[i] == "AttnUpBlock2D"), initial));
     up->push_back(up_blocks_.back());
   }
   register_module("up_blocks", up);
@@ -84,17 +127,17 @@ at::Tensor Unet2d::forward(const at::Tensor& sample, const at::Tensor& timestep,
                      "are missing");
     time = time + class_embedding_->forward(class_labels);
   }
-  time = at::silu(time); // every residual block begins with it
+  const Conditions conditions{.time = at::silu(time)}; // every residual block begins with it
   at::Tensor hidden = conv_in_->forward(config_.center_input_sample ? 2 * sample - 1 : sample);
   std::vector<at::Tensor> skips = {hidden};
   for (const auto& block : down_blocks_) {
-    hidden = block->forward(hidden, time, skips);
+    hidden = block->forward(hidden, conditions, &skips);
   }
   if (mid_block_) {
-    hidden = mid_block_->forward(hidden, time);
+    hidden = mid_block_->forward(hidden, conditions);
   }
   for (const auto& block : up_blocks_) {
-    hidden = block->forward(hidden, time, skips);
+    hidden = block->forward(hidden, conditions, &skips);
   }
   return conv_out_->forward(conv_norm_out_->forward_silu(hidden));
 }

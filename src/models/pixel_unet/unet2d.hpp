@@ -2,6 +2,7 @@
 /// diffusers' UNet2DModel: sinusoidal time embedding, optional class embedding, levels down, middle, levels
 /// up.
 #include "models/pixel_unet/blocks.hpp"
+#include "models/pixel_unet/unet_config.hpp"
 
 namespace scoreact::unet {
 
