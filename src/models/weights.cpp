@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstring>
-#include <filesystem>
 
 namespace scoreact {
 namespace {
@@ -73,16 +72,16 @@ at::Tensor without_kernel(const at::Tensor& tensor, const at::Tensor& like) {
 } // namespace
 
 std::map<std::string, at::Tensor> read_weights(const std::string& path) {
-  const SafetensorsFile file(path);
+  const auto file = std::make_shared<const SafetensorsFile>(path);
   std::map<std::string, at::Tensor> tensors;
-  for (const std::string& name : file.names()) {
-    const ArrayView array = file.at(name);
-    at::Tensor tensor =
-        torch::empty(array.shape, tensor_type(array.dtype, fmt::format("{}: {}", path, name)));
-    if (array.bytes() > 0) {
-      std::memcpy(tensor.data_ptr(), array.data, array.bytes());
-    }
-    tensors.emplace(name, std::move(tensor));
+  for (const std::string& name : file->names()) {
+    const ArrayView array = file->at(name);
+    const auto options = at::TensorOptions(tensor_type(array.dtype, fmt::format("{}: {}", path, name)));
+    tensors.emplace(name, array.data == nullptr
+                              ? at::empty(array.shape, options)
+                              : at::from_blob(
+                                    const_cast<void*>(array.data), array.shape,
+                                    [file](void*) { /* the tensor holds the mapping */ }, options));
   }
   return tensors;
 }
@@ -114,29 +113,30 @@ std::string modern_attention_name(const std::string& name) {
   return name;
 }
 
-void load_weights(const NamedTensors& destination, const std::string& path) {
+void load_tensors(const NamedTensors& destination, std::map<std::string, at::Tensor> found,
+                  const std::string& where) {
   std::map<std::string, at::Tensor> source;
-  for (auto& [name, tensor] : read_weights(path)) {
+  for (auto& [name, tensor] : found) {
     const std::string modern = modern_attention_name(name);
-    SCOREACT_REQUIRE(source.emplace(modern, tensor).second, ExitCode::data,
-                     "{}: tensor {} is given twice ({})", path, modern, name);
+    SCOREACT_REQUIRE(source.emplace(modern, std::move(tensor)).second, ExitCode::data,
+                     "{}: tensor {} is given twice ({})", where, modern, name);
   }
   std::vector<std::string> missing, misshapen, unexpected;
   torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : destination) {
-    const auto found = source.find(name);
-    if (found == source.end()) {
+    const auto given = source.find(name);
+    if (given == source.end()) {
       missing.push_back(name);
       continue;
     }
-    const at::Tensor value = without_kernel(found->second, tensor);
+    const at::Tensor value = without_kernel(given->second, tensor);
     if (value.sizes() == tensor.sizes()) {
       at::Tensor(tensor).copy_(value);
     } else {
       misshapen.push_back(
           fmt::format("{} (expected {}, found {})", name, shape_text(tensor), shape_text(value)));
     }
-    source.erase(found);
+    source.erase(given);
   }
   for (const auto& [name, tensor] : source) {
     if (!ignorable(name)) {
@@ -154,19 +154,11 @@ void load_weights(const NamedTensors& destination, const std::string& path) {
   report("unexpected", unexpected);
   report("misshapen", misshapen);
   SCOREACT_REQUIRE(problems.empty(), ExitCode::data,
-                   "{}: the weights do not belong to the config.json beside them{}", path, problems);
+                   "{}: the weights do not belong to the config.json beside them{}", where, problems);
 }
 
-std::string weights_file(const std::string& directory, const std::string& stem) {
-  const std::filesystem::path folder(directory);
-  const std::filesystem::path file = folder / (stem + ".safetensors");
-  if (std::filesystem::exists(file)) {
-    return file.string();
-  }
-  SCOREACT_REQUIRE(!std::filesystem::exists(folder / (stem + ".bin")), ExitCode::missing_input,
-                   "{}: not found; there is only {}.bin, a PyTorch pickle: save it as safetensors first",
-                   file.string(), stem);
-  SCOREACT_FAIL(ExitCode::missing_input, "{}: cannot open this file", file.string());
+void load_weights(const NamedTensors& destination, const std::string& path) {
+  load_tensors(destination, read_weights(path), path);
 }
 
 } // namespace scoreact

@@ -1,13 +1,7 @@
 #include "store/safetensors.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -16,6 +10,7 @@
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
 #include "store/json_text.hpp"
+#include "store/mapped_file.hpp"
 
 namespace scoreact {
 
@@ -28,38 +23,6 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMaxHeader = 100'000'000; // as the Rust reader
 constexpr int kMaxDepth = 3;                      // { tensor: { shape: [
-
-/// A read-only mapping of a whole file.
-class Mapping {
- public:
-  explicit Mapping(const fs::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    SCOREACT_REQUIRE(descriptor >= 0, ExitCode::missing_input, "{}: cannot open it: {}", path.string(),
-                     std::strerror(errno));
-    struct stat status {};
-    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-    size_ = regular ? static_cast<std::size_t>(status.st_size) : 0;
-    if (size_ > 0)
-      address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    const int reason = errno;
-    ::close(descriptor);
-    SCOREACT_REQUIRE(regular, ExitCode::missing_input, "{}: not a regular file", path.string());
-    SCOREACT_REQUIRE(address_ != MAP_FAILED, ExitCode::io, "{}: cannot map it: {}", path.string(),
-                     std::strerror(reason));
-  }
-  ~Mapping() {
-    if (size_ > 0)
-      ::munmap(address_, size_);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  const char* data() const { return static_cast<const char*>(address_); }
-  std::size_t size() const { return size_; }
-
- private:
-  void* address_ = nullptr;
-  std::size_t size_ = 0;
-};
 
 const DType* find_dtype(const std::string& name) {
   static constexpr DType kAll[] = {DType::boolean, DType::u8,   DType::i8,  DType::i16, DType::u16,
@@ -122,7 +85,7 @@ Entry read_entry(const fs::path& path, const std::string& name, const json& valu
 struct SafetensorsFile::Content {
   explicit Content(const fs::path& file) : path(file), mapping(file) {}
   fs::path path;
-  Mapping mapping;
+  MappedFile mapping;
   std::vector<std::string> names;
   std::unordered_map<std::string, ArrayView> arrays;
   std::map<std::string, std::string> metadata;
@@ -130,7 +93,7 @@ struct SafetensorsFile::Content {
 };
 
 SafetensorsFile::SafetensorsFile(const fs::path& path) : content_(std::make_unique<Content>(path)) {
-  const Mapping& mapping = content_->mapping;
+  const MappedFile& mapping = content_->mapping;
   const std::string file = path.string();
   SCOREACT_REQUIRE(mapping.size() >= 8, ExitCode::data, "{}: {} bytes are too few for a safetensors file",
                    file, mapping.size());

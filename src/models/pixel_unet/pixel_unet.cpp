@@ -42,7 +42,7 @@ std::shared_ptr<PixelUnet> PixelUnet::load(const std::string& directory, const S
   const std::string folder = (fs::exists(root / "unet" / "config.json") ? root / "unet" : root).string();
   const UnetConfig config = read_unet_config((fs::path(folder) / "config.json").string());
   auto network = std::make_shared<unet::Unet2d>(config, std::nullopt);
-  load_weights(parameters_of(*network), weights_file(folder, weights_stem));
+  load_tensors(parameters_of(*network), read_model_weights(folder, weights_stem), folder);
   std::shared_ptr<PixelUnet> model(new PixelUnet(std::move(network), scheduler_of(directory, schedule)));
   model->to(device);
   return model;
