@@ -1,6 +1,8 @@
 #include "models/forward_pass.hpp"
 
 #include "error/error.hpp"
+#include "models/clip/forward_clip.hpp"
+#include "models/image_reward/forward_image_reward.hpp"
 #include "models/json_file.hpp"
 #include "models/pixel_unet/forward_unet2d.hpp"
 
@@ -18,6 +20,12 @@ namespace fs = std::filesystem;
 const std::vector<ForwardNetwork>& networks() {
   static const std::vector<ForwardNetwork> all = {
       {"UNet2DModel", {"sample", "timestep", "class_labels"}, forward_unet2d},
+      {"CLIPTextModel", {"input_ids", "attention_mask"}, forward_clip_text},
+      {"CLIPTextModelWithProjection", {"input_ids", "attention_mask"}, forward_clip_text},
+      {"CLIPVisionModelWithProjection", {"pixel_values"}, forward_clip_vision},
+      {"CLIPModel", {"input_ids", "attention_mask", "pixel_values"}, forward_clip},
+      {"ImageReward.pt", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
+      {"ImageReward.safetensors", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
   };
   return all;
 }
