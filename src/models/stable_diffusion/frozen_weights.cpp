@@ -22,7 +22,7 @@ void load_frozen_weights(torch::nn::Module& network, const std::string& director
     item.value().set_requires_grad(false);
     destination.emplace_back(item.key(), item.value());
   }
-  load_weights(destination, weights_file(directory, "diffusion_pytorch_model"));
+  load_tensors(destination, read_model_weights(directory, "diffusion_pytorch_model"), directory);
   network.to(device);
 }
 
