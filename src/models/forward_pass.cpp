@@ -5,6 +5,7 @@
 #include "models/image_reward/forward_image_reward.hpp"
 #include "models/json_file.hpp"
 #include "models/pixel_unet/forward_unet2d.hpp"
+#include "models/stable_diffusion/forward_stable_diffusion.hpp"
 
 #include <fmt/ranges.h>
 #include <torch/torch.h>
@@ -26,6 +27,8 @@ const std::vector<ForwardNetwork>& networks() {
       {"CLIPModel", {"input_ids", "attention_mask", "pixel_values"}, forward_clip},
       {"ImageReward.pt", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
       {"ImageReward.safetensors", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
+      {"UNet2DConditionModel", {"sample", "timestep", "encoder_hidden_states"}, forward_unet2d_condition},
+      {"AutoencoderKL", {"latents", "sample"}, forward_autoencoder_kl},
   };
   return all;
 }

@@ -19,14 +19,14 @@ struct HeldSegment : torch::CustomClassHolder {
 
 class Recomputed : public torch::autograd::Function<Recomputed> {
  public:
-  static at::Tensor forward(AutogradContext* context, const Segment& segment, const variable_list& inputs,
-                            const variable_list& parameters) {
+  static at::Tensor forward(AutogradContext* context, const Segment& segment, at::TensorList inputs,
+                            at::TensorList parameters) {
     context->saved_data["segment"] = c10::IValue::make_capsule(c10::make_intrusive<HeldSegment>(segment));
     context->saved_data["inputs"] = static_cast<std::int64_t>(inputs.size());
-    variable_list saved = inputs;
+    variable_list saved = inputs.vec();
     saved.insert(saved.end(), parameters.begin(), parameters.end());
     context->save_for_backward(std::move(saved));
-    return segment(inputs); // Function::apply has switched gradients off
+    return segment(inputs.vec()); // Function::apply has switched gradients off
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& upstream) {
@@ -41,11 +41,10 @@ class Recomputed : public torch::autograd::Function<Recomputed> {
     for (std::size_t i = 0; i < saved.size(); ++i) {
       at::Tensor tensor = saved[i];
       if (i < count) {
-        if (tensor.defined())
-          tensor = tensor.detach().requires_grad_(saved[i].requires_grad());
+        tensor = tensor.detach().requires_grad_(saved[i].requires_grad());
         inputs.push_back(tensor);
       }
-      if (tensor.defined() && tensor.requires_grad()) {
+      if (tensor.requires_grad()) {
         wanted.push_back(tensor);
         places.push_back(i);
       }
@@ -67,13 +66,26 @@ at::Tensor recomputed(const Segment& segment, const std::vector<at::Tensor>& inp
   variable_list trained;
   std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(trained),
                [](const at::Tensor& parameter) { return parameter.requires_grad(); });
+  variable_list present; // Function::apply takes defined tensors only
+  std::vector<bool> defined;
+  for (const at::Tensor& input : inputs) {
+    defined.push_back(input.defined());
+    if (input.defined())
+      present.push_back(input);
+  }
   const bool needed =
-      !trained.empty() || std::any_of(inputs.begin(), inputs.end(), [](const at::Tensor& input) {
-        return input.defined() && input.requires_grad();
-      });
+      !trained.empty() || std::any_of(present.begin(), present.end(),
+                                      [](const at::Tensor& input) { return input.requires_grad(); });
   if (!needed || !at::GradMode::is_enabled())
     return segment(inputs);
-  return Recomputed::apply(segment, inputs, trained);
+  const Segment of_present = [segment, defined](const std::vector<at::Tensor>& given) {
+    variable_list all;
+    auto next = given.begin();
+    for (const bool there : defined)
+      all.push_back(there ? *next++ : at::Tensor());
+    return segment(all);
+  };
+  return Recomputed::apply(of_present, at::TensorList(present), at::TensorList(trained));
 }
 
 } // namespace scoreact
