@@ -220,6 +220,8 @@ def check(kept: Path, data: Path) -> None:
     class Holder(StableDiffusionPipeline):
         """A pipeline of a U-Net alone."""
 
+        text_encoder = None
+
         def __init__(self, unet: UNet2DConditionModel) -> None:
             super(StableDiffusionPipeline, self).__init__()
             self.register_modules(unet=unet)

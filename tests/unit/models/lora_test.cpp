@@ -71,7 +71,7 @@ TEST(Lora, HasPeftsGradientsWithAndWithoutCheckpointing) {
       wanted.push_back(tensor);
     const auto gradients = torch::autograd::grad({golden.run()}, wanted, {golden.tensors.at("cotangent")});
     ASSERT_EQ(parameters.size(),
-              48u); // three transformers, two attentions each, four projections, two factors
+              64u); // four transformers, two attentions each, four projections, two factors
     for (std::size_t i = 0; i < parameters.size(); ++i)
       EXPECT_LE(relative_error(gradients[i], golden.tensors.at("grad." + parameters[i].first)), 1e-4)
           << parameters[i].first;
@@ -115,7 +115,7 @@ TEST(Lora, SwitchedOffAfterTheForwardPassKeepsTheGradientOfThatPass) {
     golden.network->set_lora_enabled(false);
     return torch::autograd::grad({output}, {up}, {golden.tensors.at("cotangent")})[0];
   };
-  EXPECT_LE(relative_error(gradient(true), gradient(false)), 1e-6);
+  EXPECT_LE(relative_error(gradient(true), gradient(false)), 1e-5);
 }
 
 TEST(Lora, DrawsPeftsInitialValuesFromTheSeed) {
@@ -196,7 +196,7 @@ TEST(Lora, HasExactlyTheTensorsOfPublishedFiles) {
 TEST(Lora, AdaptsOtherLinearMapsToo) {
   LoraCase golden;
   add_lora(*golden.network, {.rank = 2, .targets = {"ff.net.0.proj", "proj_in"}});
-  EXPECT_EQ(lora_parameters(*golden.network).size(), 12u);
+  EXPECT_EQ(lora_parameters(*golden.network).size(), 16u);
   golden.shake();
   const at::Tensor output = golden.run();
   const TemporaryFolder temporary;
