@@ -22,8 +22,9 @@ struct SampleRequest {
   std::optional<std::uint64_t> seed;
   std::optional<std::string> prompt, negative_prompt;
   std::optional<long> class_label;
-  std::string lora;         ///< file or folder of a LoRA
-  std::string init_latents; ///< safetensors with the initial noise, key `latents`
+  std::string lora;                        ///< file or folder of a LoRA
+  std::string init_latents;                ///< safetensors with the initial noise, key `latents`
+  std::optional<std::uint64_t> torch_seed; ///< the initial noise of PyTorch's CPU generator
 };
 
 /// Options of `evaluate`; empty or unset: the deck's [evaluate].

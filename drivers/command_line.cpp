@@ -65,6 +65,7 @@ std::vector<std::string> known_solvers() {
   for (const std::string& name : solver_names())
     if (std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(name);
+  names.emplace_back("pndm"); // has no transition density, so decks don't have it
   return names;
 }
 
@@ -112,7 +113,8 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
     SampleRequest& sample = invocation.sample;
     app.add_option("--count", sample.count, "pictures")->type_name("N")->check(CLI::Range(1L, 1000000000L));
     app.add_option("--steps", sample.steps, "solver steps")->type_name("N")->check(CLI::Range(1L, 1000000L));
-    app.add_option("--solver", sample.solver, "as sample.solver in a deck")->type_name("NAME");
+    app.add_option("--solver", sample.solver, "as sample.solver in a deck; for Stable Diffusion also pndm")
+        ->type_name("NAME");
     app.add_option("--grid", sample.grid, "as sample.grid in a deck")->type_name("NAME");
     app.add_option("--eta", sample.eta, "stochasticity, 0 to 1")->type_name("X")->check(CLI::Range(0.0, 1.0));
     app.add_option("--guidance", sample.guidance, "classifier-free guidance, 1: none")
@@ -130,6 +132,12 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
         ->type_name("PATH");
     app.add_option("--init-latents", sample.init_latents, "safetensors with the initial noise, key latents")
         ->type_name("FILE");
+    app.add_option(
+           "--torch-seed", sample.torch_seed,
+           "the initial noise that diffusers draws with torch.Generator(\"cpu\").manual_seed(N), to the bit")
+        ->type_name("N")
+        ->check(seeds)
+        ->excludes("--init-latents");
   } else if (command == "evaluate") {
     EvaluateRequest& evaluate = invocation.evaluate;
     app.add_option("--steps", raw.evaluate_steps, "step counts, separated by commas")->type_name("N,N,...");

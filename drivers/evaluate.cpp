@@ -197,14 +197,17 @@ ExitCode run_evaluate(const Invocation& invocation) {
   Deck deck = *invocation.deck;
   apply_request(deck, invocation);
   const at::Device device = device_of(invocation.device_id);
-  const auto network = make_denoiser(deck.model, deck.schedule, device);
+  const std::vector<std::string> texts = prompt_texts(deck.prompts);
+  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative});
   const std::vector<long> shape = network->sample_shape();
   ScorePolicy policy(network, deck.sample.guidance_scale); // keeps the pretrained weights
   const Prompts prompts(deck.prompts, network->num_prompts());
+  const auto reward = make_reward(
+      deck.reward, network->pixel_shape(),
+      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
   const auto judge = load_judge(deck.evaluate.judge, shape, network->num_prompts(), device);
   const auto reference = ranks.root() ? load_reference(deck, shape) : std::nullopt;
-  const EvaluationParts parts{policy, make_reward(deck.reward, shape), judge, prompts, ranks,
-                              device, deck.sample.micro_batch_size};
+  const EvaluationParts parts{policy, reward, judge, prompts, ranks, device, deck.sample.micro_batch_size};
   const bool pixels = !deck.evaluate.reference.empty();
   const std::vector<Setting> settings = settings_of(deck);
   auto checkpoints = sound_checkpoints(directory, ranks);

@@ -12,7 +12,11 @@
 
 #include <torch/torch.h>
 
+#include <unistd.h>
+
 #include <filesystem>
+#include <fstream>
+#include <functional>
 
 namespace scoreact {
 namespace {
@@ -44,16 +48,27 @@ Deck smallest(Deck deck, const Communicator& ranks) {
   return deck;
 }
 
+long times_trained(const TrainOptions& train, long steps) {
+  if (train.num_times > 0)
+    return train.num_times;
+  return std::max(1L, std::lround(train.timestep_fraction * static_cast<double>(steps)));
+}
+
+/// Memory of this process that is in use now.
+long resident_megabytes() {
+  std::ifstream file("/proc/self/statm");
+  long total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE) >> 20;
+}
+
 void print_banner(const Deck& deck, const Invocation& invocation, const Communicator& ranks,
                   const StepTable& table, FlatAdamW& optimizer) {
   std::string versions;
   for (const auto& [library, version] : library_versions())
     versions += fmt::format("{}{} {}", versions.empty() ? "" : ", ", library, version);
   const TrainOptions& train = deck.train;
-  const long times =
-      train.num_times > 0
-          ? train.num_times
-          : std::max(1L, std::lround(train.timestep_fraction * static_cast<double>(table.size())));
+  const long times = times_trained(train, table.size());
   fmt::print(
       "{}\n{} rank(s) x {} thread(s) on {}, gradients summed {}; deck {}\n"
       "{}: {} with {} parameters, {} x {} steps of {} an epoch\n"
@@ -67,10 +82,43 @@ void print_banner(const Deck& deck, const Invocation& invocation, const Communic
       times * deck.sample.samples_per_epoch * train.num_inner_epochs);
 }
 
-void require_finite(const at::Tensor& reward, const std::string& name, long epoch) {
+/// What an epoch holds in memory beside the networks' activations, on this rank: the weights (base and
+/// trained, with gradient and two moments of what is trained) and the trajectories.
+void print_memory(const Deck& deck, const Denoiser& network, const Shard& shard, long steps, long trained) {
+  long elements = 1;
+  for (const long extent : network.sample_shape())
+    elements *= extent;
+  constexpr double kMegabyte = 1 << 20;
+  const double states = 4.0 * static_cast<double>((3 * steps + 1) * shard.count * elements) / kMegabyte;
+  const double optimiser = 16.0 * static_cast<double>(trained) / kMegabyte;
+  fmt::print(
+      "memory a rank: trajectories {:.0f} MB, trained weights with gradient and moments {:.0f} MB, held now "
+      "{} MB; network calls of {} rows in the rollout, {} in the update\n",
+      states, optimiser, resident_megabytes(),
+      deck.sample.micro_batch_size * (deck.sample.guidance_scale == 1.0 ? 1 : 2),
+      deck.train.micro_batch_size * times_trained(deck.train, steps) *
+          (deck.sample.guidance_scale == 1.0 ? 1 : 2));
+}
+
+/// Noise of rollouts before the first epoch: keys that no epoch has.
+constexpr std::uint32_t kBeforeTraining = 1U << 31;
+
+void require_finite(const at::Tensor& reward, const std::string& name, std::uint32_t epoch) {
   const long bad = (~at::isfinite(reward)).sum().item<long>();
   SCOREACT_REQUIRE(bad == 0, ExitCode::internal, "epoch {}: reward {} is not finite for {} of {} samples",
-                   epoch + 1, name, bad, reward.numel());
+                   epoch < kBeforeTraining ? epoch + 1 : 0, name, bad, reward.numel());
+}
+
+/// value.pretrain_epochs rollouts of the unchanged policy, on which the value is fitted. A run that is
+/// stopped before its first epoch does them again, with the same bits.
+void pretrain_value(Algorithm& algorithm, const Deck& deck,
+                    const std::function<Trajectories(const RolloutKey&)>& roll_out, bool tell) {
+  for (long i = 0; i < deck.value.pretrain_epochs; ++i) {
+    Trajectories batch = roll_out({deck.run.seed, kBeforeTraining + static_cast<std::uint32_t>(i)});
+    const double error = algorithm.pretrain_value(batch);
+    if (tell)
+      fmt::print("value pretraining {}/{}  mse {:.4g}\n", i + 1, deck.value.pretrain_epochs, error);
+  }
 }
 
 } // namespace
@@ -92,9 +140,12 @@ ExitCode run_finetune(const Invocation& invocation) {
              "train.micro_batch_size");
 
   const at::Device device = device_of(invocation.device_id);
-  const auto network = make_denoiser(deck.model, deck.schedule, device);
+  const std::vector<std::string> texts = prompt_texts(deck.prompts);
+  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative});
   ScorePolicy policy(network, sample.guidance_scale);
-  const auto reward = make_reward(deck.reward, network->sample_shape());
+  const auto reward = make_reward(
+      deck.reward, network->pixel_shape(),
+      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
   const Prompts prompts(deck.prompts, network->num_prompts());
   const double updates =
       static_cast<double>(updates_per_epoch(sample.samples_per_epoch, deck.train) * deck.run.epochs);
@@ -119,7 +170,10 @@ ExitCode run_finetune(const Invocation& invocation) {
   if (ranks.root() && !invocation.quiet) {
     for (const std::string& line : warnings(deck))
       fmt::print(stderr, "scoreact: warning: {}\n", line);
-    print_banner(deck, invocation, ranks, table_of(key_of(0)), algorithm->policy_optimizer());
+    const StepTable table = table_of(key_of(0));
+    print_banner(deck, invocation, ranks, table, algorithm->policy_optimizer());
+    print_memory(deck, *network, shard, table.size(),
+                 static_cast<long>(algorithm->policy_optimizer().parameters().size()));
   }
 
   const std::filesystem::path directory = invocation.check ? std::filesystem::path(invocation.out) / "check"
@@ -131,26 +185,31 @@ ExitCode run_finetune(const Invocation& invocation) {
                   policy, *algorithm, ranks);
   run.set_painter([&](const std::filesystem::path& path) {
     const StepTable table = table_of(key_of(0));
-    write_progress_pictures(path, policy, table, actions_of(table), prompts, deck.store.images_per_epoch,
-                            deck.evaluate.seed);
+    write_progress_pictures(path, policy, table, actions_of(table), prompts, device,
+                            deck.store.images_per_epoch, sample.micro_batch_size, deck.evaluate.seed);
   });
 
   if (run.should_stop())
     return run.checkpoint_and_requeue();
-  for (const long epoch : run.remaining_epochs()) {
-    const RolloutKey key = key_of(epoch);
-    const StepTable table = table_of(key);
-    Trajectories batch = ranks.together([&] {
+  const auto roll_out = [&](const RolloutKey& key) {
+    return ranks.together([&] {
+      const StepTable table = table_of(key);
       Trajectories drawn = collect(policy, table, actions_of(table), shard,
                                    prompts.draw(shard, key).to(device), key); // eq. 9, 13
       drawn.reward = (*reward)(drawn.final_state(), drawn.prompt).detach().to(at::kDouble);
-      require_finite(drawn.reward, reward->name(), epoch);
+      require_finite(drawn.reward, reward->name(), key.epoch);
       return drawn;
     });
+  };
+  const std::vector<long> epochs = run.remaining_epochs();
+  if (!epochs.empty() && epochs.front() == 0)
+    pretrain_value(*algorithm, deck, roll_out, ranks.root() && !invocation.quiet);
+  for (const long epoch : epochs) {
+    Trajectories batch = roll_out(key_of(epoch));
     run.rolled_out();
     const LearnReport learned = algorithm->learn(batch); // eq. 5, 16-27
     run.record(batch, learned,
-               rollout_network_evaluations(table, sample.samples_per_epoch, sample.guidance_scale));
+               rollout_network_evaluations(batch.table, sample.samples_per_epoch, sample.guidance_scale));
     if (run.should_stop())
       return run.checkpoint_and_requeue();
   }

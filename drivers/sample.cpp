@@ -1,9 +1,13 @@
 /// scoreact sample DECK|RUN_DIR|MODEL_DIR: draws pictures from a base model, from the newest checkpoint of a
 /// run, or from a bare model directory.
 #include "command.hpp"
+#include "diffusion/pndm.hpp"
+#include "evaluation/draw_pndm.hpp"
 #include "evaluation/inference.hpp"
 #include "evaluation/sample_files.hpp"
+#include "models/json_file.hpp"
 #include "models/registry.hpp"
+#include "models/stable_diffusion/stable_diffusion.hpp"
 #include "models/weights.hpp"
 #include "rl/prompts.hpp"
 #include "rl/rollout.hpp"
@@ -12,6 +16,7 @@
 #include "run/stopwatch.hpp"
 #include "store/run_directory.hpp"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
@@ -21,14 +26,45 @@
 namespace scoreact {
 namespace {
 
+constexpr const char* kPndm = "pndm"; ///< not a solver of decks: it has no transition density
+
+/// Whether a folder is a StableDiffusionPipeline.
+bool is_text_to_image(const std::string& folder) {
+  const std::filesystem::path index = std::filesystem::path(folder) / "model_index.json";
+  if (!std::filesystem::exists(index))
+    return false;
+  const nlohmann::json json = read_json(index.string());
+  return json_value<std::string>(json, "_class_name", "", index.string()).starts_with("StableDiffusion");
+}
+
+/// The solver that a pipeline's scheduler is.
+std::string own_solver(const std::string& scheduler) {
+  if (scheduler == "PNDMScheduler")
+    return kPndm;
+  if (scheduler == "DDPMScheduler")
+    return "ddpm";
+  return scheduler == "DPMSolverMultistepScheduler" ? "dpmpp_2m" : "ddim";
+}
+
 /// What a bare model directory is drawn with: the defaults of a deck, on the schedule of the model.
 Deck deck_of(const Invocation& invocation) {
   if (invocation.deck)
     return *invocation.deck;
   Deck deck;
   deck.model.path = invocation.target;
+  if (is_text_to_image(invocation.target)) { // the pipeline's defaults
+    deck.model.kind = "stable_diffusion";
+    deck.model.train = "nothing";
+    deck.sample.solver = own_solver(read_scheduler_config(invocation.target).class_name);
+    deck.sample.eta = 0;
+    deck.sample.guidance_scale = 7.5;
+    deck.sample.micro_batch_size = 4;
+    deck.store.images_per_epoch = 1;
+  }
   return deck;
 }
+
+bool conditioned_on_text(const Deck& deck) { return deck.model.kind == "stable_diffusion"; }
 
 /// Options that belong to text models.
 void refuse_text_options(const SampleRequest& request) {
@@ -36,6 +72,21 @@ void refuse_text_options(const SampleRequest& request) {
                    "--negative-prompt: belongs to text models; this one is conditioned on class labels");
   SCOREACT_REQUIRE(request.lora.empty(), ExitCode::usage,
                    "--lora: belongs to text models; give the directory of a fine-tuned model instead");
+  SCOREACT_REQUIRE(request.solver.value_or("") != kPndm, ExitCode::usage,
+                   "--solver pndm: is there for Stable Diffusion only; expected one of {}",
+                   fmt::join(solver_names(), ", "));
+}
+
+/// The texts that are drawn: --prompt, else the deck's, else the empty one.
+TextConditions texts_of(const Deck& deck, const SampleRequest& request) {
+  SCOREACT_REQUIRE(!request.class_label, ExitCode::usage,
+                   "--class: this model is conditioned on text; expected --prompt");
+  TextConditions texts;
+  texts.prompts = request.prompt ? std::vector<std::string>{*request.prompt} : prompt_texts(deck.prompts);
+  if (texts.prompts.empty())
+    texts.prompts = {""};
+  texts.negative = request.negative_prompt.value_or(deck.prompts.negative);
+  return texts;
 }
 
 /// The class that all samples have, if the user fixed one.
@@ -83,6 +134,13 @@ at::Tensor read_initial(const std::string& file, const std::vector<long>& sample
   return noise.to(at::kFloat).contiguous();
 }
 
+/// diffusers' randn_tensor with a CPU generator: all samples in one draw.
+at::Tensor torch_noise(std::uint64_t seed, long count, const std::vector<long>& sample_shape) {
+  std::vector<std::int64_t> sizes = {count};
+  sizes.insert(sizes.end(), sample_shape.begin(), sample_shape.end());
+  return at::randn(sizes, at::detail::createCPUGenerator(seed), at::TensorOptions().dtype(at::kFloat));
+}
+
 /// Deck first, command line over it; --check: the smallest problem.
 void apply_request(Deck& deck, const Invocation& invocation) {
   const SampleRequest& request = invocation.sample;
@@ -96,17 +154,56 @@ void apply_request(Deck& deck, const Invocation& invocation) {
     sample.num_steps = std::min(sample.num_steps, 2L);
 }
 
+struct Drawn {
+  at::Tensor finals; ///< of this rank
+  std::string solver;
+  double eta = 0;
+};
+
+/// @param as_scheduler take the steps of the model's own scheduler file, as diffusers would, not those of a
+/// deck
+Drawn draw_samples(const std::shared_ptr<Denoiser>& network, const Deck& deck, bool as_scheduler,
+                   const Shard& shard, const at::Tensor& prompt, const at::Tensor& noise,
+                   const RolloutKey& key) {
+  const SampleOptions& sample = deck.sample;
+  const auto* pipeline = dynamic_cast<const StableDiffusion*>(network.get());
+  if (sample.solver == kPndm) {
+    const SchedulerConfig& scheduler = pipeline->scheduler();
+    const auto steps =
+        pndm_steps(scheduler.schedule, sample.num_steps, scheduler.steps_offset, scheduler.set_alpha_to_one);
+    return {draw_pndm(*network, steps, sample.guidance_scale, shard.micro_batch, noise, prompt), kPndm, 0};
+  }
+  const StepTable table = as_scheduler && pipeline != nullptr
+                              ? scheduler_step_table(pipeline->scheduler(), sample)
+                              : step_table(network->schedule(), sample, key);
+  ScorePolicy policy(network, sample.guidance_scale);
+  return {draw(policy, table, mean_actions(table), shard, prompt, key, noise), table.solver, table.eta};
+}
+
+/// All ranks' rows in the order of samples, fp32 on the host.
+at::Tensor gathered(const at::Tensor& rows, long count, const Communicator& ranks) {
+  const at::Tensor host = rows.to(at::kCPU, at::kDouble).contiguous();
+  const std::vector<double> all = ranks.gather_in_order(
+      std::vector<double>(host.data_ptr<double>(), host.data_ptr<double>() + host.numel()));
+  std::vector<std::int64_t> shape = rows.sizes().vec();
+  shape[0] = count;
+  return at::from_blob(const_cast<double*>(all.data()), shape, at::kDouble).to(at::kFloat);
+}
+
 } // namespace
 
 ExitCode run_sample(const Invocation& invocation) {
   const Communicator ranks(MPI_COMM_WORLD, invocation.patience);
   const SampleRequest& request = invocation.sample;
-  refuse_text_options(request);
   Deck deck = deck_of(invocation);
+  const bool text = conditioned_on_text(deck);
+  if (!text)
+    refuse_text_options(request);
   apply_request(deck, invocation);
 
   const at::Device device = device_of(invocation.device_id);
-  const auto network = make_denoiser(deck.model, deck.schedule, device);
+  const TextConditions texts = text ? texts_of(deck, request) : TextConditions{};
+  const auto network = make_denoiser(deck.model, deck.schedule, device, texts);
   std::string model = deck.model.path;
   if (invocation.deck && std::filesystem::is_directory(invocation.target)) {
     const RunDirectory directory(invocation.target);
@@ -119,8 +216,10 @@ ExitCode run_sample(const Invocation& invocation) {
     load_policy_weights(*checkpoint, *network);
     model = checkpoint->folder().string();
   }
+  if (!request.lora.empty())
+    dynamic_cast<StableDiffusion&>(*network).load_lora(request.lora);
 
-  const at::Tensor initial = read_initial(request.init_latents, network->sample_shape());
+  at::Tensor initial = read_initial(request.init_latents, network->sample_shape());
   SCOREACT_REQUIRE(!initial.defined() || !request.count || *request.count == initial.size(0), ExitCode::usage,
                    "--count {}: --init-latents has {} samples; leave --count out", request.count.value_or(0),
                    initial.defined() ? initial.size(0) : 0);
@@ -128,41 +227,42 @@ ExitCode run_sample(const Invocation& invocation) {
       initial.defined() ? initial.size(0) : request.count.value_or(std::max(1L, deck.store.images_per_epoch));
   if (invocation.check)
     count = std::min(count, 2L);
+  if (request.torch_seed)
+    initial = torch_noise(*request.torch_seed, count, network->sample_shape());
 
-  const std::optional<long> label = fixed_class(request, network->num_prompts());
-  if (label)
-    deck.prompts.classes = {*label};
+  if (!text)
+    if (const std::optional<long> label = fixed_class(request, network->num_prompts()))
+      deck.prompts.classes = {*label};
   const Prompts prompts(deck.prompts, network->num_prompts());
   const RolloutKey key{request.seed.value_or(deck.evaluate.seed), 0};
-  const StepTable table = step_table(network->schedule(), deck.sample, key);
   const Shard shard = deal_samples(count, deck.sample.micro_batch_size, ranks.rank(), ranks.size());
   const at::Tensor prompt = prompts.in_turn(shard.first, shard.count).to(device);
+  const at::Tensor noise = initial.defined() ? initial.narrow(0, shard.first, shard.count).to(device)
+                                             : initial_states(key, shard, network->sample_shape(), device);
   const Stopwatch clock;
-  ScorePolicy policy(network, deck.sample.guidance_scale);
-  const at::Tensor finals =
-      draw(policy, table, mean_actions(table), shard, prompt, key,
-           initial.defined() ? initial.narrow(0, shard.first, shard.count).to(device) : at::Tensor());
-
-  const at::Tensor host = finals.to(at::kCPU, at::kDouble).contiguous();
-  std::vector<double> all = ranks.gather_in_order(
-      std::vector<double>(host.data_ptr<double>(), host.data_ptr<double>() + host.numel()));
+  const Drawn drawn =
+      draw_samples(network, deck, !invocation.deck && !request.grid, shard, prompt, noise, key);
+  const at::Tensor latents = gathered(drawn.finals, count, ranks);
+  const at::Tensor images = text ? gathered(network->to_pixels(drawn.finals), count, ranks) : latents;
   if (ranks.root()) {
-    std::vector<std::int64_t> shape = finals.sizes().vec();
-    shape[0] = count;
     const std::filesystem::path folder = invocation.check ? std::filesystem::path(invocation.out) / "check"
                                                           : std::filesystem::path(invocation.out);
-    const long classes = static_cast<long>(prompts.all().size());
-    write_samples(folder, at::from_blob(all.data(), shape, at::kDouble).to(at::kFloat),
-                  prompts.in_turn(0, count), classes,
-                  {{"model", model},
-                   {"solver", table.solver},
-                   {"steps", static_cast<std::int64_t>(table.size())},
-                   {"grid", deck.sample.grid},
-                   {"eta", table.eta},
-                   {"guidance", deck.sample.guidance_scale},
-                   {"seed", static_cast<std::int64_t>(key.seed)},
-                   {"init_latents", request.init_latents},
-                   {"deck", invocation.deck ? dump_deck(deck) : std::string()}});
+    const long columns = static_cast<long>(prompts.all().size());
+    write_samples(
+        folder,
+        {latents, images, prompts.in_turn(0, count), text ? texts.prompts : std::vector<std::string>()},
+        columns,
+        {{"model", model},
+         {"solver", drawn.solver},
+         {"steps", static_cast<std::int64_t>(deck.sample.num_steps)},
+         {"grid", deck.sample.grid},
+         {"eta", drawn.eta},
+         {"guidance", deck.sample.guidance_scale},
+         {"seed", static_cast<std::int64_t>(key.seed)},
+         {"lora", request.lora},
+         {"negative_prompt", texts.negative},
+         {"init_latents", request.init_latents},
+         {"deck", invocation.deck ? dump_deck(deck) : std::string()}});
     if (!invocation.quiet)
       fmt::print("{} samples in {:.1f} s: {}\n", count, clock.elapsed(), folder.string());
   }

@@ -122,9 +122,12 @@ ExitCode run_value_study(const Invocation& invocation) {
     deck.sample.num_steps = std::min(deck.sample.num_steps, 4L);
   const Study study = study_of(deck, invocation.check);
   const at::Device device = device_of(invocation.device_id);
-  const auto network = make_denoiser(deck.model, deck.schedule, device);
+  const std::vector<std::string> texts = prompt_texts(deck.prompts);
+  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative});
   ScorePolicy policy(network, deck.sample.guidance_scale);
-  const auto reward = make_reward(deck.reward, network->sample_shape());
+  const auto reward = make_reward(
+      deck.reward, network->pixel_shape(),
+      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
   const Prompts prompts(deck.prompts, network->num_prompts());
   const RolloutKey key{deck.run.seed, 0};
   const StepTable table = step_table(network->schedule(), deck.sample, key);

@@ -49,6 +49,24 @@ void check_model(const Deck& deck, DeckUse use, Rules& rules) {
     rules.require(!deck.model.path.empty(), {"model.path"},
                   "missing: expected the directory of the base model");
   }
+  const bool text = deck.model.kind == "stable_diffusion";
+  const PromptOptions& prompts = deck.prompts;
+  if (text) {
+    rules.require(prompts.classes.empty(), {"prompts.classes", "model.kind"},
+                  "Stable Diffusion is conditioned on texts: expected prompts.list or prompts.file");
+    rules.require(use != DeckUse::training || !prompts.list.empty() || !prompts.file.empty(),
+                  {"prompts.list"},
+                  "missing: Stable Diffusion needs prompts, in prompts.list or prompts.file");
+  } else {
+    rules.require(
+        prompts.list.empty() && prompts.file.empty() && prompts.negative.empty(),
+        {prompts.list.empty() ? prompts.file.empty() ? "prompts.negative" : "prompts.file" : "prompts.list",
+         "model.kind"},
+        "only stable_diffusion is conditioned on texts: expected prompts.classes, or none");
+    rules.require(deck.model.kind != "pixel_unet" || deck.model.train == "full",
+                  {"model.train", "model.kind"}, "a pixel_unet is trained in full; found \"{}\"",
+                  deck.model.train);
+  }
 }
 
 void check_reward(const Deck& deck, DeckUse use, Rules& rules) {
@@ -58,6 +76,16 @@ void check_reward(const Deck& deck, DeckUse use, Rules& rules) {
                 reward.kind.size(), reward.weights.size());
   if (use != DeckUse::training)
     return;
+  for (const char* kind : {"image_reward", "clip_score", "aesthetic"})
+    rules.require(!contains(reward.kind, kind) || !reward.path.empty() ||
+                      (std::string(kind) != "image_reward" && !reward.clip_path.empty()),
+                  {"reward.path", "reward.kind"}, "missing: kind = {} needs the directory of its network",
+                  kind);
+  rules.require((!contains(reward.kind, "image_reward") && !contains(reward.kind, "clip_score")) ||
+                    deck.model.kind == "stable_diffusion",
+                {"reward.kind", "model.kind"},
+                "image_reward and clip_score judge a picture by its text: expected model.kind = "
+                "stable_diffusion");
   rules.require(!contains(reward.kind, "classifier") || !reward.path.empty(), {"reward.path", "reward.kind"},
                 "missing: kind = classifier needs the directory of a classifier");
   rules.require(!contains(reward.kind, "linear") || !reward.vector.empty(), {"reward.vector", "reward.kind"},

@@ -62,7 +62,7 @@ std::vector<Key> rows() {
 {"run.communication_timeout", slot<&D::run, &Run::communication_timeout>, {}, {}, "hh:mm:ss", "that a rank waits for another before the run ends with the name of the missing one; empty: for ever", Form::duration},
 {"run.max_time", slot<&D::run, &Run::max_time>, {}, {}, "hh:mm:ss", "time after which the run writes a checkpoint and exits with 75; empty: no limit", Form::duration},
 
-{"model.kind", slot<&D::model, &Model::kind>, {}, {"pixel_unet", "analytic"}, "", "what the policy's mean is: a U-Net on pixels, or a mixture of Gaussians with known score and a small trained residual"},
+{"model.kind", slot<&D::model, &Model::kind>, {}, {"pixel_unet", "stable_diffusion", "analytic"}, "", "what the policy's mean is: a U-Net on pixels, Stable Diffusion on latents, or a mixture of Gaussians with known score and a small trained residual"},
 {"model.path", slot<&D::model, &Model::path>, {}, {}, "", "Hugging Face model directory of the base model (not for analytic)", Form::path},
 {"model.lora_rank", slot<&D::model, &Model::lora_rank>, at_least_one, {}, "", "rank of the low-rank update, with train = lora"},
 {"model.lora_alpha", slot<&D::model, &Model::lora_alpha>, positive, {}, "", "the low-rank update is scaled by lora_alpha / lora_rank"},
@@ -89,12 +89,15 @@ std::vector<Key> rows() {
 
 {"prompts.file", slot<&D::prompts, &Prompts::file>, {}, {}, "", "text file, one prompt a line", Form::path},
 {"prompts.list", slot<&D::prompts, &Prompts::list>, {}, {}, "", "the prompts themselves"},
+{"prompts.negative", slot<&D::prompts, &Prompts::negative>, {}, {}, "", "what guidance leads away from, with text models"},
 {"prompts.classes", slot<&D::prompts, &Prompts::classes>, count, {}, "", "class labels of a class-conditional model; empty: all it knows"},
 {"prompts.cycle", slot<&D::prompts, &Prompts::cycle>, {}, {"random", "round_robin"}, "", "how samples get their prompts"},
 
-{"reward.kind", slot<&D::reward, &RewardKeys::kind>, {}, {"classifier", "jpeg_compressibility", "jpeg_incompressibility", "linear", "quadratic"}, "", "the reward RM of a final sample, or a list for a weighted sum", Form::one_or_many, 1},
+{"reward.kind", slot<&D::reward, &RewardKeys::kind>, {}, {"classifier", "jpeg_compressibility", "jpeg_incompressibility", "image_reward", "clip_score", "aesthetic", "linear", "quadratic"}, "", "the reward RM of a final sample, or a list for a weighted sum", Form::one_or_many, 1},
 {"reward.weights", slot<&D::reward, &RewardKeys::weights>, any_number, {}, "", "one a kind; empty: all 1"},
-{"reward.path", slot<&D::reward, &RewardKeys::path>, {}, {}, "", "directory of the reward's network (classifier)", Form::path},
+{"reward.path", slot<&D::reward, &RewardKeys::path>, {}, {}, "", "directory of the reward's network (classifier, image_reward, clip_score, aesthetic)", Form::path},
+{"reward.clip_path", slot<&D::reward, &RewardKeys::clip_path>, {}, {}, "", "directory of the CLIP of clip_score and aesthetic, where reward.path is another reward's; empty: reward.path", Form::path},
+{"reward.aesthetic_path", slot<&D::reward, &RewardKeys::aesthetic_path>, {}, {}, "", "weights of the aesthetic head (sac+logos+ava1-l14-linearMSE.pth); empty: in the directory of the CLIP", Form::path},
 {"reward.vector", slot<&D::reward, &RewardKeys::vector>, any_number, {}, "", "linear: RM = vector . x"},
 {"reward.strength", slot<&D::reward, &RewardKeys::strength>, any_number, {}, "", "quadratic: RM = -strength/2 |x - center|^2"},
 {"reward.center", slot<&D::reward, &RewardKeys::center>, any_number, {}, "", "quadratic: the point of highest reward"},

@@ -108,6 +108,18 @@ std::vector<long> index_timesteps(const std::string& spacing, long num_train_tim
   return timesteps;
 }
 
+std::vector<long> scheduler_timesteps(const std::string& solver, const std::string& spacing,
+                                      long num_train_timesteps, long num_steps, long steps_offset) {
+  if (!solver.starts_with("dpmpp") || spacing == "trailing")
+    return index_timesteps(spacing, num_train_timesteps, num_steps, steps_offset);
+  SCOREACT_REQUIRE(num_steps < num_train_timesteps, ExitCode::data,
+                   "{}: num_steps must lie in 1..{} (the schedule's times less one), found {}", solver,
+                   num_train_timesteps - 1, num_steps);
+  std::vector<long> timesteps = index_timesteps(spacing, num_train_timesteps, num_steps + 1, steps_offset);
+  timesteps.pop_back();
+  return timesteps;
+}
+
 Grid grid_from_timesteps(const Schedule& schedule, const std::vector<long>& timesteps, bool end_at_data) {
   SCOREACT_REQUIRE(!timesteps.empty(), ExitCode::data, "grid: the list of timesteps is empty");
   Grid grid;

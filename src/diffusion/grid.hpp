@@ -38,6 +38,12 @@ Grid grid_from_timesteps(const Schedule&, const std::vector<long>& timesteps, bo
 std::vector<long> index_timesteps(const std::string& spacing, long num_train_timesteps, long num_steps,
                                   long steps_offset);
 
+/// Index timesteps of diffusers' own scheduler of a solver, noise to data. Those of DPM-Solver++ (dpmpp_2m,
+/// dpmpp_2m_sde) divide the times into one part more than the others and leave the cleanest out. Throws
+/// Error{data}.
+std::vector<long> scheduler_timesteps(const std::string& solver, const std::string& spacing,
+                                      long num_train_timesteps, long num_steps, long steps_offset);
+
 /// Quadrature on a random subset of K of N grid steps: one step drawn uniformly in each of K strata of equal
 /// size (up to one step), so that sum_k weight_k f(step_k) is an unbiased estimate of sum over all N steps of
 /// f.

@@ -13,28 +13,36 @@
 
 namespace scoreact {
 
-void write_samples(const std::filesystem::path& folder, const at::Tensor& finals, const at::Tensor& prompt,
-                   long classes, const Attributes& attributes) {
+void write_samples(const std::filesystem::path& folder, const SampleSet& samples, long classes,
+                   const Attributes& attributes) {
   RunDirectory::create(folder);
-  const at::Tensor images = finals.contiguous(), prompts = prompt.contiguous();
+  const at::Tensor images = samples.images.contiguous(), prompts = samples.prompt.contiguous();
   const std::filesystem::path path = folder / "samples.h5";
-  write_atomically(path, build_hdf5_image(path, [&](hid_t file) {
-                     const Hdf5Values root(file, path);
-                     root.write_attribute("format", std::string("scoreact-samples"));
-                     root.write_attribute("format_version", std::int64_t{1});
-                     for (const auto& [name, value] : attributes)
-                       root.write_attribute(name, value);
-                     const Hdf5Dataset pixels =
-                         root.write_dataset("images", {DType::f32, images.sizes().vec(), images.data_ptr()});
-                     Hdf5Values(pixels.id(), path)
-                         .write_dimensions(images.dim() == 4 ? std::vector<std::string>{"sample", "channel",
-                                                                                        "row", "column"}
-                                                             : std::vector<std::string>{"sample", "element"});
-                     const Hdf5Dataset labels = root.write_dataset(
-                         "prompt", {DType::i64, prompts.sizes().vec(), prompts.data_ptr()});
-                     Hdf5Values(labels.id(), path).write_dimensions({"sample"});
-                   }));
-  write_weights((folder / "latents.safetensors").string(), {{"latents", images}});
+  write_atomically(
+      path, build_hdf5_image(path, [&](hid_t file) {
+        const Hdf5Values root(file, path);
+        root.write_attribute("format", std::string("scoreact-samples"));
+        root.write_attribute("format_version", std::int64_t{1});
+        for (const auto& [name, value] : attributes)
+          root.write_attribute(name, value);
+        const Hdf5Dataset pixels =
+            root.write_dataset("images", {DType::f32, images.sizes().vec(), images.data_ptr()});
+        Hdf5Values(pixels.id(), path)
+            .write_dimensions(images.dim() == 4
+                                  ? std::vector<std::string>{"sample", "channel", "row", "column"}
+                                  : std::vector<std::string>{"sample", "element"});
+        const Hdf5Dataset labels =
+            root.write_dataset("prompt", {DType::i64, prompts.sizes().vec(), prompts.data_ptr()});
+        Hdf5Values(labels.id(), path).write_dimensions({"sample"});
+        if (samples.texts.empty())
+          return;
+        std::vector<std::string> each;
+        for (long i = 0; i < prompts.numel(); ++i)
+          each.push_back(samples.texts[static_cast<std::size_t>(prompts.data_ptr<std::int64_t>()[i])]);
+        const Hdf5Dataset texts = root.write_texts("prompt_text", each);
+        Hdf5Values(texts.id(), path).write_dimensions({"sample"});
+      }));
+  write_weights((folder / "latents.safetensors").string(), {{"latents", samples.latents}});
 
   const long n = images.size(0), channels = images.dim() == 4 ? images.size(1) : 0;
   if (channels != 1 && channels != 3)

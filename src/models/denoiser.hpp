@@ -39,12 +39,21 @@ class Denoiser {
   virtual std::vector<std::pair<std::string, at::Tensor>> named_parameters() = 0;
   /// A frozen twin with the same weights (requires_grad false): the pretrained mean.
   virtual std::shared_ptr<Denoiser> frozen_copy() const = 0;
+  /// What people and rewards look at: the state itself, or for a model of latents its picture in [-1, 1].
+  /// Each row depends on its own latent alone; records a graph when grad mode is on.
+  virtual at::Tensor to_pixels(const at::Tensor& states) const { return states; }
+  virtual std::vector<long> pixel_shape() const { return sample_shape(); } ///< of a row of to_pixels
   /// Writes what other tools load (a diffusers directory); throws Error{io}.
   virtual void save(const std::string& directory) const = 0;
 };
 
-/// Score s(tau, x) [rows, ...] fp32 from a denoiser, with classifier-free guidance: eps = eps_u + w (eps_c -
-/// eps_u). One call of the network when w = 1, else one call on 2 rows blocks [null, conditional].
+/// The network's output with classifier-free guidance: p = p_u + w (p_c - p_u), in whatever it predicts (the
+/// coefficients sum to 1, so guidance acts on every kind of prediction alike). One call of the network when w
+/// = 1, else one call on 2 rows blocks [null, conditional]. Throws Error{data} for unconditional models.
+at::Tensor guided_prediction(Denoiser&, const at::Tensor& x, const RowTimes&, const at::Tensor& prompt,
+                             double guidance_scale);
+
+/// Score s(tau, x) [rows, ...] fp32 from guided_prediction().
 at::Tensor score(Denoiser&, const at::Tensor& x, const RowTimes&, const at::Tensor& prompt,
                  double guidance_scale);
 

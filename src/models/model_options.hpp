@@ -20,7 +20,7 @@ struct ModelOptions {
   std::string path = "";           ///< Hugging Face model directory
   long lora_rank = 4;              ///< diffusers train_text_to_image_lora.py default
   double lora_alpha = 4.0;         ///< scale = alpha / rank
-  std::string train = "full";      ///< lora | full
+  std::string train = "full";      ///< lora | full; "nothing" for drawing alone (not in decks)
   AnalyticOptions analytic;
 };
 

@@ -63,11 +63,13 @@ SchedulerConfig scheduler_from_options(const ScheduleOptions& options) {
   SCOREACT_REQUIRE(kind != "from_model", ExitCode::data,
                    "schedule.kind = from_model: there is no model to take the schedule from; "
                    "expected linear, scaled_linear or cosine");
-  return {.kind = kind,
+  return {.class_name = {},
+          .kind = kind,
           .beta_start = options.beta_start,
           .beta_end = options.beta_end,
           .schedule = named_schedule(kind, options.num_train_timesteps, options.beta_start, options.beta_end,
-                                     "schedule.kind")};
+                                     "schedule.kind"),
+          .timestep_spacing = {}};
 }
 
 SchedulerConfig read_scheduler_config(const std::string& directory) {
@@ -95,7 +97,8 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
   const long offset = json_value<long>(json, "steps_offset", 0, path);
   SCOREACT_REQUIRE(offset >= 0 && offset < size, ExitCode::data,
                    "{}: steps_offset must lie in 0 .. num_train_timesteps - 1, found {}", path, offset);
-  return {.kind = kind,
+  return {.class_name = json_value<std::string>(json, "_class_name", "", path),
+          .kind = kind,
           .beta_start = beta_start,
           .beta_end = beta_end,
           .schedule =
@@ -103,7 +106,8 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
           .prediction = prediction_from_name(prediction),
           .clip_sample = json_value(json, "clip_sample", true, path),
           .set_alpha_to_one = json_value(json, "set_alpha_to_one", true, path),
-          .steps_offset = offset};
+          .steps_offset = offset,
+          .timestep_spacing = json_value<std::string>(json, "timestep_spacing", "", path)};
 }
 
 SchedulerConfig scheduler_of(const std::string& directory, const ScheduleOptions& options) {

@@ -11,6 +11,7 @@
 namespace scoreact {
 
 struct SchedulerConfig {
+  std::string class_name;             ///< diffusers' scheduler; empty if none was read
   std::string kind = "scaled_linear"; ///< linear | scaled_linear | squaredcos_cap_v2 | trained_betas
   double beta_start = 0.00085, beta_end = 0.012; ///< SD1.5
   Schedule schedule;
@@ -19,6 +20,7 @@ struct SchedulerConfig {
       false; ///< diffusers clips x0hat to [-1, 1] in its samplers; kept for the file, not used here
   bool set_alpha_to_one = false; ///< last step ends at abar = 1 instead of abar_0
   long steps_offset = 1;         ///< of the "leading" grid
+  std::string timestep_spacing;  ///< leading | trailing | linspace; empty: the file does not tell
 };
 
 /// From a deck's [schedule] with kind linear | scaled_linear | cosine; eps prediction. Throws Error{data}

@@ -31,10 +31,10 @@ at::Tensor to_score(Prediction from, const at::Tensor& output, const at::Tensor&
 
 } // namespace
 
-at::Tensor score(Denoiser& denoiser, const at::Tensor& x, const RowTimes& times, const at::Tensor& prompt,
-                 double guidance_scale) {
+at::Tensor guided_prediction(Denoiser& denoiser, const at::Tensor& x, const RowTimes& times,
+                             const at::Tensor& prompt, double guidance_scale) {
   if (guidance_scale == 1.0) {
-    return to_score(denoiser.prediction(), denoiser.predict(x, times, prompt), x, times);
+    return denoiser.predict(x, times, prompt);
   }
   SCOREACT_REQUIRE(denoiser.num_prompts() > 0 && prompt.defined(), ExitCode::data,
                    "sample.guidance_scale = {}: this model is unconditional, so there is nothing to guide it "
@@ -44,8 +44,13 @@ at::Tensor score(Denoiser& denoiser, const at::Tensor& x, const RowTimes& times,
   const RowTimes both = {twice(times.timestep), twice(times.alpha), twice(times.sigma), twice(times.tau)};
   const at::Tensor prompts = at::cat({at::full_like(prompt, -1), prompt});
   const auto halves = denoiser.predict(twice(x), both, prompts).chunk(2);
-  // Guidance is affine with coefficients that sum to 1, so it acts on every kind of prediction alike.
-  return to_score(denoiser.prediction(), halves[0] + guidance_scale * (halves[1] - halves[0]), x, times);
+  return halves[0] + guidance_scale * (halves[1] - halves[0]);
+}
+
+at::Tensor score(Denoiser& denoiser, const at::Tensor& x, const RowTimes& times, const at::Tensor& prompt,
+                 double guidance_scale) {
+  return to_score(denoiser.prediction(), guided_prediction(denoiser, x, times, prompt, guidance_scale), x,
+                  times);
 }
 
 at::Tensor tweedie_mean(const at::Tensor& x, const at::Tensor& score, const RowTimes& times) {

@@ -1,7 +1,9 @@
 #pragma once
 /// A reward model RM(x, c) of the final state; the paper's terminal reward h.
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +22,20 @@ class Reward {
   virtual std::string name() const = 0;
 };
 
-/// The weighted sum that a deck's [reward] names. Throws Error{missing_input | data}.
-std::shared_ptr<Reward> make_reward(const RewardOptions&, const std::vector<long>& sample_shape);
+/// What a reward may need to know of the model whose samples it judges. The defaults are those of models
+/// whose states are pixels or vectors, without texts.
+struct RewardContext {
+  std::vector<std::string> prompts; ///< texts; a sample's prompt counts them from 0
+  /// States to pictures [n, 3, H, W], row by row (a decoder of latents); empty: the states are judged
+  /// themselves.
+  std::function<at::Tensor(const at::Tensor&)> to_pixels;
+  long decoded_together = 1; ///< rows that are decoded and judged in one call; the bits depend on it
+  c10::Device device = c10::Device(c10::kCPU);
+};
+
+/// The weighted sum that a deck's [reward] names, of final states of shape `sample_shape`. Throws
+/// Error{missing_input | data}.
+std::shared_ptr<Reward> make_reward(const RewardOptions&, const std::vector<long>& sample_shape,
+                                    const RewardContext& context = {});
 
 } // namespace scoreact

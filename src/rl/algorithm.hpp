@@ -43,6 +43,9 @@ class Algorithm {
   /// Updates the policy from a rollout whose reward is set. May attach times, KL terms, value and advantage
   /// to it. Collective.
   virtual LearnReport learn(Trajectories& batch) = 0;
+  /// Fits the value function, if there is one, to a rollout of the unchanged policy; its mean squared error
+  /// before that. Collective.
+  virtual double pretrain_value(Trajectories&) { return 0; }
   virtual FlatAdamW& policy_optimizer() = 0;
   virtual ValueFunction* value_function() { return nullptr; }
   /// Small state beside the networks, by name (per-prompt reward histories); saved with checkpoints.

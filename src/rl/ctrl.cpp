@@ -21,6 +21,24 @@ Ctrl::Ctrl(const AlgorithmContext& context)
       update_(context.policy, context.algorithm, context.train, context.learning_rate, context.ranks,
               context.deterministic) {}
 
+double Ctrl::fit_value_to(Trajectories& batch) {
+  const AlgorithmOptions& options = context_.algorithm;
+  batch.times = choose_times(batch.table, context_.train.num_times, context_.train.timestep_fraction,
+                             batch.seed, batch.epoch);
+  const long samples_per_call = context_.train.micro_batch_size;
+  attach_pretrained(batch, context_.policy, samples_per_call); // eq. 16
+  const at::Tensor returns =
+      monte_carlo_returns(batch, options.kl_weight, context_.value.include_kl); // eq. 18
+  if (!scaled_) {
+    const double spread = global_std(batch.reward.unsqueeze(0), context_.ranks);
+    value_.set_scale(spread > 0 ? spread : 1.0);
+    scaled_ = true;
+  }
+  return fit_value(batch, returns, context_.policy, value_, context_.ranks, samples_per_call); // eq. 20
+}
+
+double Ctrl::pretrain_value(Trajectories& batch) { return fit_value_to(batch); }
+
 LearnReport Ctrl::learn(Trajectories& batch) {
   const AlgorithmOptions& options = context_.algorithm;
   ScorePolicy& policy = context_.policy;
@@ -30,19 +48,9 @@ LearnReport Ctrl::learn(Trajectories& batch) {
       options.kl_weight, batch.table.solver, batch.table.eta);
   LearnReport report;
   Stopwatch clock;
-
-  batch.times = choose_times(batch.table, context_.train.num_times, context_.train.timestep_fraction,
-                             batch.seed, batch.epoch);
   const long samples_per_call = context_.train.micro_batch_size;
-  attach_pretrained(batch, policy, samples_per_call); // eq. 16
-  const at::Tensor returns =
-      monte_carlo_returns(batch, options.kl_weight, context_.value.include_kl); // eq. 18
-  if (!scaled_) {
-    const double spread = global_std(batch.reward.unsqueeze(0), context_.ranks);
-    value_.set_scale(spread > 0 ? spread : 1.0);
-    scaled_ = true;
-  }
-  report.value_mse = fit_value(batch, returns, policy, value_, context_.ranks, samples_per_call); // eq. 20
+
+  report.value_mse = fit_value_to(batch);
   UpdateSignal signal;
   if (options.update == "pathwise") {
     const ValueAtRows here = value_at_rows(batch, policy, value_, true, samples_per_call);

@@ -10,6 +10,7 @@ class Ctrl : public Algorithm {
   /// Throws Error{data} for kl_weight > 0 with a deterministic solver: its path KL is infinite.
   explicit Ctrl(const AlgorithmContext&);
   LearnReport learn(Trajectories& batch) override;
+  double pretrain_value(Trajectories& batch) override;
   FlatAdamW& policy_optimizer() override { return update_.optimizer(); }
   ValueFunction* value_function() override { return &value_; }
   /// The unit of the value's trained branch, fixed by the first rollout.
@@ -17,6 +18,9 @@ class Ctrl : public Algorithm {
   void restore(const std::map<std::string, std::vector<double>>&) override;
 
  private:
+  /// Chooses the trained times, attaches the pretrained means there and fits V; the mean squared error
+  /// before.
+  double fit_value_to(Trajectories& batch);
   AlgorithmContext context_;
   ValueFunction value_;
   PolicyUpdate update_;

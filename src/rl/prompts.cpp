@@ -6,8 +6,27 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <fstream>
 
 namespace scoreact {
+
+std::vector<std::string> prompt_texts(const PromptOptions& options) {
+  std::vector<std::string> texts = options.list;
+  if (options.file.empty())
+    return texts;
+  std::ifstream lines(options.file);
+  SCOREACT_REQUIRE(lines, ExitCode::missing_input, "prompts.file: {}: no such file", options.file);
+  const std::size_t listed = texts.size();
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.back() == '\r')
+      line.pop_back();
+    if (!line.empty())
+      texts.push_back(line);
+  }
+  SCOREACT_REQUIRE(texts.size() > listed, ExitCode::data,
+                   "prompts.file: {}: expected a prompt a line, found none", options.file);
+  return texts;
+}
 
 Prompts::Prompts(const PromptOptions& options, long num_prompts)
     : classes_(options.classes), random_(options.cycle == "random") {

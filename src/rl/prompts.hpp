@@ -8,6 +8,10 @@
 
 namespace scoreact {
 
+/// The texts of [prompts]: the list, then the lines of the file (empty lines left out). Empty when neither is
+/// given. Throws Error{missing_input | data}.
+std::vector<std::string> prompt_texts(const PromptOptions&);
+
 class Prompts {
  public:
   /// @param num_prompts labels of the model; 0 for unconditional models. Throws Error{data} for a class that

@@ -8,6 +8,7 @@ namespace scoreact {
 struct PromptOptions {
   std::string file = "";              ///< text file, one prompt a line
   std::vector<std::string> list = {}; ///< prompts in the deck itself
+  std::string negative = "";          ///< what guidance leads away from
   std::vector<long> classes = {}; ///< class labels of a class-conditional model; empty = all of the model's
   std::string cycle = "random";   ///< random | round_robin
 };

@@ -142,6 +142,14 @@ Trajectories collect(ScorePolicy& policy, const StepTable& table, const std::vec
   return batch;
 }
 
+at::Tensor initial_states(const RolloutKey& key, const Shard& shard, const std::vector<long>& sample_shape,
+                          const at::Device& device) {
+  const at::Tensor x = at::empty(with_leading(shard.count, sample_shape),
+                                 at::TensorOptions().dtype(at::kFloat).device(device));
+  initial_noise(key, shard.first, x);
+  return x;
+}
+
 at::Tensor draw(ScorePolicy& policy, const StepTable& table, const std::vector<ActionStep>& actions,
                 const Shard& shard, const at::Tensor& prompt, const RolloutKey& key,
                 const at::Tensor& initial, const std::function<void(const StepView&)>& observe) {

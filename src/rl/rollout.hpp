@@ -31,6 +31,10 @@ struct StepView {
 Trajectories collect(ScorePolicy&, const StepTable&, const std::vector<ActionStep>&, const Shard&,
                      const at::Tensor& prompt, const RolloutKey&);
 
+/// The noise that the shard's samples start from, [B, ...] fp32 on `device`.
+at::Tensor initial_states(const RolloutKey&, const Shard&, const std::vector<long>& sample_shape,
+                          const at::Device& device);
+
 /// Draws final states only, [B, ...]; `observe` (may be empty) sees every step. Uses `initial` [B, ...] as
 /// the noise if defined.
 at::Tensor draw(ScorePolicy&, const StepTable&, const std::vector<ActionStep>&, const Shard&,

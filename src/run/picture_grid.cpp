@@ -22,15 +22,14 @@ void write_pictures(const std::filesystem::path& path, const at::Tensor& images,
 }
 
 void write_progress_pictures(const std::filesystem::path& path, ScorePolicy& policy, const StepTable& table,
-                             const std::vector<ActionStep>& actions, const Prompts& prompts, long count,
-                             std::uint64_t seed) {
-  const at::Device device = policy.network().named_parameters().front().second.device();
+                             const std::vector<ActionStep>& actions, const Prompts& prompts,
+                             const at::Device& device, long count, long together, std::uint64_t seed) {
   const long columns = std::min(
       count, static_cast<long>(prompts.all().size()) > 1 ? static_cast<long>(prompts.all().size()) : 8L);
-  const at::Tensor images =
-      draw(policy, table, actions, {count, count, 0, count}, prompts.in_turn(0, count).to(device), {seed, 0});
+  const at::Tensor images = draw(policy, table, actions, {count, std::min(together, count), 0, count},
+                                 prompts.in_turn(0, count).to(device), {seed, 0});
   if (images.dim() == 4)
-    write_pictures(path, images, columns);
+    write_pictures(path, policy.network().to_pixels(images), columns);
 }
 
 } // namespace scoreact

@@ -1,0 +1,150 @@
+"""Stable Diffusion as a user runs it, on the fixture tiny-sd: pictures as diffusers draws them, LoRA by CTRL and DDPO, the same bits on any ranks."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from same_bits import assert_same
+
+PROGRAM = os.environ["SCOREACT"]
+SOURCE = Path(os.environ["SCOREACT_SOURCE_DIR"])
+GOLDEN = SOURCE / "tests" / "data" / "stable_diffusion" / "sampling.safetensors"
+PROMPT, NEGATIVE = "a photo of a cat", "blurry"
+TOLERANCE = 1e-4  # relative to the largest latent; one network pass differs by 1e-6, and three steps amplify it
+TIMEOUT = 400
+
+
+def run(*words: object, ranks: int = 1, code: int = 0) -> subprocess.CompletedProcess[str]:
+    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
+    line = [*launcher, PROGRAM, *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == code, f"{' '.join(line)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header.pop("__metadata__", None)
+    types = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
+    return {
+        name: np.frombuffer(data[8 + size :][slice(*about["data_offsets"])], types[about["dtype"]]).reshape(about["shape"])
+        for name, about in header.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny") / "tiny-sd"
+    run("make-fixture", "tiny-sd", "--out", folder)
+    return folder
+
+
+@pytest.mark.parametrize("solver", ["pndm", "ddim", "dpmpp_2m"])
+@pytest.mark.parametrize("negative", [False, True], ids=["plain", "negative"])
+def test_it_draws_what_diffusers_draws(tiny: Path, tmp_path: Path, solver: str, negative: bool) -> None:
+    golden = read_safetensors(GOLDEN)
+    words = ["--prompt", PROMPT, "--steps", 3, "--solver", solver, "--guidance", 7.5, "--count", 2, "--torch-seed", 0]
+    if negative:
+        words += ["--negative-prompt", NEGATIVE]
+    run("sample", tiny, *words, "--out", tmp_path / "out")
+    case = f"{solver}.{'negative' if negative else 'plain'}"
+    expected = golden[f"{case}.latents"]
+    found = read_safetensors(tmp_path / "out" / "latents.safetensors")["latents"]
+    assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
+    with h5py.File(tmp_path / "out" / "samples.h5") as file:
+        pictures = np.clip(file["images"][:] / 2 + 0.5, 0, 1)[:, :, -8:, -8:].transpose(0, 2, 3, 1)
+        assert [text.decode() for text in file["prompt_text"][:]] == [PROMPT, PROMPT]
+    assert np.abs(pictures - golden[f"{case}.corner"]).max() <= 1e-3
+
+
+def test_initial_latents_decide_count_and_size(tiny: Path, tmp_path: Path) -> None:
+    run("sample", tiny, "--prompt", PROMPT, "--steps", 1, "--solver", "ddim", "--init-latents", GOLDEN, "--out", tmp_path / "given")
+    run("sample", tiny, "--prompt", PROMPT, "--steps", 1, "--solver", "ddim", "--count", 2, "--torch-seed", 0, "--out", tmp_path / "seed")
+    given, seed = (read_safetensors(tmp_path / name / "latents.safetensors")["latents"] for name in ("given", "seed"))
+    assert (given == seed).all()
+
+
+def deck_words(tiny: Path, algorithm: str) -> list[str]:
+    deck = SOURCE / "inputs" / "sd15" / ("ctrl_unicorn.toml" if algorithm == "ctrl" else "ddpo_unicorn.toml")
+    settings = {
+        "model.path": f'"{tiny}"',
+        "reward.kind": '"jpeg_compressibility"',
+        "run.epochs": 2,
+        "run.save_freq": 1,
+        "sample.num_steps": 3,
+        "sample.samples_per_epoch": 4,
+        "sample.micro_batch_size": 1,
+        "train.minibatch_size": 4,
+        "train.num_times": 2,
+        "train.learning_rate": 1e-3,
+        "store.images_per_epoch": 2,
+        "store.trajectories": '"all"',
+        "evaluate.num_samples": 2,
+        "evaluate.base_samples": 2,
+    }
+    if algorithm == "ctrl":
+        settings |= {"value.steps_per_epoch": 1, "value.pretrain_epochs": 1}
+    else:
+        settings |= {"per_prompt_stat_tracking.buffer_size": 4, "per_prompt_stat_tracking.min_count": 2}
+    return ["finetune", str(deck), *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))]
+
+
+@pytest.mark.parametrize("algorithm", ["ctrl", "ddpo"])
+def test_a_lora_is_trained_with_the_same_bits_on_two_ranks(tiny: Path, tmp_path: Path, algorithm: str) -> None:
+    words = deck_words(tiny, algorithm)
+    run(*words, "--out", tmp_path / "one")
+    run(*words, "--out", tmp_path / "two", ranks=2)
+    assert_same(tmp_path / "two", tmp_path / "one")
+    lora = read_safetensors(tmp_path / "one" / "policy" / "pytorch_lora_weights.safetensors")
+    assert all(".lora." in name for name in lora)
+    assert all(np.abs(values).max() > 0 for name, values in lora.items() if ".up." in name or "lora_B" in name)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits_and_its_lora_draws_its_pictures(tiny: Path, tmp_path: Path) -> None:
+    words = deck_words(tiny, "ctrl")
+    run(*words, "--out", tmp_path / "whole")
+    run(*words, "--out", tmp_path / "parts", "--max-time", "00:00:01", code=75)
+    run(*words, "--out", tmp_path / "parts")
+    assert_same(tmp_path / "parts", tmp_path / "whole")
+
+    drawing = ["--prompt", PROMPT, "--count", 1, "--steps", 2, "--eta", 0, "--solver", "ddim", "--grid", "leading", "--torch-seed", 1]
+    run("sample", tmp_path / "whole", *drawing, "--out", tmp_path / "of_run")
+    lora = tmp_path / "whole" / "policy"
+    run("sample", tiny, *drawing, "--guidance", 7, "--lora", lora, "--out", tmp_path / "of_lora")
+    run("sample", tiny, *drawing, "--guidance", 7, "--out", tmp_path / "of_base")
+    of_run, of_lora, of_base = (
+        read_safetensors(tmp_path / name / "latents.safetensors")["latents"] for name in ("of_run", "of_lora", "of_base")
+    )
+    assert np.abs(of_run - of_lora).max() <= 1e-5 * np.abs(of_run).max()
+    assert np.abs(of_run - of_base).max() > 1e-3 * np.abs(of_run).max()
+    run("evaluate", tmp_path / "whole", "--steps", "2,3", "--count", 2)
+    with h5py.File(tmp_path / "whole" / "run.h5") as file:
+        assert np.isfinite(file["evaluation/reward_mean"][:]).all() and file["evaluation/kl_path"][-1, 0] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--class", 1], 64, "--class: this model is conditioned on text"),
+        (["--lora", "/nowhere.safetensors"], 66, "/nowhere.safetensors"),
+        (["--solver", "magic"], 64, "magic"),
+    ],
+)
+def test_what_it_refuses(tiny: Path, tmp_path: Path, words: list[object], code: int, message: str) -> None:
+    done = run("sample", tiny, *words, "--steps", 1, "--out", tmp_path / "out", code=code)
+    assert message in done.stderr
+
+
+def test_a_text_model_needs_prompts_and_a_class_model_takes_none(tiny: Path, tmp_path: Path) -> None:
+    words = deck_words(tiny, "ctrl")
+    done = run(*words, "--set", "prompts.list=[]", "--out", tmp_path / "out", code=65)
+    assert "prompts.list" in done.stderr and "needs prompts" in done.stderr
+    digits = SOURCE / "inputs" / "digits" / "ctrl.toml"
+    done = run("finetune", digits, "--set", 'prompts.list=["a seven"]', "--out", tmp_path / "out", code=65)
+    assert "prompts.list" in done.stderr and "only stable_diffusion" in done.stderr
