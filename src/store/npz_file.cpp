@@ -6,25 +6,18 @@
 #include <bit>
 #include <cctype>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <string_view>
 
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
+#include "store/zip_format.hpp"
 
 namespace scoreact {
 
 static_assert(std::endian::native == std::endian::little, "numbers are read as they lie in the file");
 
 namespace {
-
-constexpr std::uint32_t kLocalHeader = 0x04034b50, kCentralEntry = 0x02014b50, kEndOfDirectory = 0x06054b50;
-constexpr std::uint32_t kFar = 0xffffffff; // the number stands in the zip64 field
-constexpr std::uint16_t kStored = 0, kDeflated = 8;
-constexpr std::uint64_t kMostDeflated =
-    1032; // bytes that one byte can stand for (zlib.net, technical details)
 
 /// The little-endian number at `at`; the caller has checked the bounds.
 template <class T> T number_at(std::string_view bytes, std::size_t at) {
@@ -40,47 +33,6 @@ template <class T> void append(std::string& bytes, T value) {
 std::uint32_t check_sum(std::string_view bytes) {
   return static_cast<std::uint32_t>(
       crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<z_size_t>(bytes.size())));
-}
-
-/// Replaces those of `numbers` that are too large for their field by the ones of the zip64 field.
-void read_zip64(std::string_view extra, const std::vector<std::uint64_t*>& numbers) {
-  while (extra.size() >= 4) {
-    const auto tag = number_at<std::uint16_t>(extra, 0);
-    const std::size_t length = std::min<std::size_t>(number_at<std::uint16_t>(extra, 2), extra.size() - 4);
-    if (tag == 1) {
-      std::size_t at = 4;
-      for (std::uint64_t* number : numbers)
-        if (*number == kFar && at + 8 <= 4 + length) {
-          *number = number_at<std::uint64_t>(extra, at);
-          at += 8;
-        }
-    }
-    extra.remove_prefix(4 + length);
-  }
-}
-
-std::string inflated(std::string_view bytes, std::size_t size, const std::string& where) {
-  std::string result(size, '\0');
-  z_stream stream{};
-  SCOREACT_REQUIRE(inflateInit2(&stream, -MAX_WBITS) == Z_OK, ExitCode::internal, "{}: zlib cannot start",
-                   where);
-  std::size_t taken = 0, given = 0;
-  int status = Z_OK;
-  constexpr std::size_t most = 1 << 30; // zlib counts in 32 bits
-  while (status == Z_OK) {
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data() + taken)); // zlib only reads it
-    stream.avail_in = static_cast<uInt>(std::min(most, bytes.size() - taken));
-    stream.next_out = reinterpret_cast<Bytef*>(result.data() + given);
-    stream.avail_out = static_cast<uInt>(std::min(most, size - given));
-    const uInt in = stream.avail_in, out = stream.avail_out;
-    status = inflate(&stream, Z_NO_FLUSH);
-    taken += in - stream.avail_in;
-    given += out - stream.avail_out;
-  }
-  inflateEnd(&stream);
-  SCOREACT_REQUIRE(status == Z_STREAM_END && given == size, ExitCode::data,
-                   "{}: the compressed numbers are damaged", where);
-  return result;
 }
 
 /// What a .npy header says; the file is a Python dictionary of three known keys.
@@ -177,45 +129,17 @@ std::string npy_bytes(const ArrayView& array, const std::string& name) {
   return bytes;
 }
 
+ZipArchive archive_of(const std::filesystem::path& path) {
+  SCOREACT_REQUIRE(!std::filesystem::exists(path) || ZipArchive::recognises(path), ExitCode::data,
+                   "{}: expected a NumPy .npz file, which is a zip archive", path.string());
+  return ZipArchive(path);
+}
+
 } // namespace
 
-NpzFile::NpzFile(const std::filesystem::path& path) : path_(path.string()) {
-  std::ifstream stream(path, std::ios::binary);
-  SCOREACT_REQUIRE(stream && std::filesystem::is_regular_file(path), ExitCode::missing_input,
-                   "{}: cannot open this file", path_);
-  content_.assign(std::istreambuf_iterator<char>(stream), {});
-  const std::string_view all = content_;
-  const auto require = [&](bool good, const char* what) {
-    SCOREACT_REQUIRE(good, ExitCode::data, "{}: expected a NumPy .npz file (a zip archive); {}", path_, what);
-  };
-  constexpr std::size_t end_size = 22, entry_size = 46;
-  require(all.size() >= end_size, "it is too short");
-  std::size_t end = all.size() - end_size; // a comment of up to 64 KiB may follow
-  const std::size_t lowest = end > 0xffff ? end - 0xffff : 0;
-  while (end > lowest && number_at<std::uint32_t>(all, end) != kEndOfDirectory)
-    --end;
-  require(number_at<std::uint32_t>(all, end) == kEndOfDirectory, "its end is missing");
-  const auto count = number_at<std::uint16_t>(all, end + 10);
-  std::size_t at = number_at<std::uint32_t>(all, end + 16);
-  for (std::uint16_t i = 0; i < count; ++i) {
-    require(at <= end && end - at >= entry_size && number_at<std::uint32_t>(all, at) == kCentralEntry,
-            "its table of contents is damaged");
-    const std::size_t name_size = number_at<std::uint16_t>(all, at + 28),
-                      extra_size = number_at<std::uint16_t>(all, at + 30),
-                      comment_size = number_at<std::uint16_t>(all, at + 32);
-    require(end - at - entry_size >= name_size + extra_size + comment_size,
-            "its table of contents is damaged");
-    Entry entry{number_at<std::uint32_t>(all, at + 42), number_at<std::uint32_t>(all, at + 20),
-                number_at<std::uint32_t>(all, at + 24), number_at<std::uint32_t>(all, at + 16),
-                number_at<std::uint16_t>(all, at + 10)};
-    read_zip64(all.substr(at + entry_size + name_size, extra_size),
-               {&entry.size, &entry.compressed, &entry.offset});
-    std::string name(all.substr(at + entry_size, name_size));
-    if (name.ends_with(".npy"))
-      name.resize(name.size() - 4);
-    entries_.emplace(std::move(name), entry);
-    at += entry_size + name_size + extra_size + comment_size;
-  }
+NpzFile::NpzFile(const std::filesystem::path& path) : path_(path.string()), archive_(archive_of(path)) {
+  for (const std::string& entry : archive_.names())
+    entries_.emplace(entry.ends_with(".npy") ? entry.substr(0, entry.size() - 4) : entry, entry);
 }
 
 std::vector<std::string> NpzFile::names() const {
@@ -225,41 +149,12 @@ std::vector<std::string> NpzFile::names() const {
   return names;
 }
 
-std::string NpzFile::bytes_of(const std::string& name) const {
+NpyNumbers NpzFile::numbers(const std::string& name) const {
   const auto found = entries_.find(name);
   SCOREACT_REQUIRE(found != entries_.end(), ExitCode::data, "{}: no array \"{}\" in this file", path_, name);
-  const Entry& entry = found->second;
   const std::string where = fmt::format("{}: array \"{}\"", path_, name);
-  const auto require = [&](bool good) {
-    SCOREACT_REQUIRE(good, ExitCode::data, "{}: it does not lie inside the file; the file is damaged", where);
-  };
-  constexpr std::size_t header_size = 30;
-  const std::string_view all = content_;
-  require(entry.offset <= all.size() && all.size() - entry.offset >= header_size &&
-          number_at<std::uint32_t>(all, entry.offset) == kLocalHeader);
-  const std::size_t begin = entry.offset + header_size + number_at<std::uint16_t>(all, entry.offset + 26) +
-                            number_at<std::uint16_t>(all, entry.offset + 28);
-  require(begin <= all.size() && all.size() - begin >= entry.compressed);
-  const std::string_view stored = all.substr(begin, entry.compressed);
-  std::string bytes;
-  if (entry.method == kStored) {
-    require(entry.size == entry.compressed);
-    bytes = std::string(stored);
-  } else {
-    SCOREACT_REQUIRE(entry.method == kDeflated, ExitCode::data,
-                     "{}: packed by method {}; expected stored (0) or deflated (8)", where, entry.method);
-    require(entry.size / kMostDeflated <= entry.compressed);
-    bytes = inflated(stored, entry.size, where);
-  }
-  SCOREACT_REQUIRE(check_sum(bytes) == entry.crc, ExitCode::data,
-                   "{}: its check sum is wrong; the file is damaged", where);
-  return bytes;
-}
-
-NpyNumbers NpzFile::numbers(const std::string& name) const {
-  const std::string bytes = bytes_of(name);
-  const std::string where = fmt::format("{}: array \"{}\"", path_, name);
-  const std::string_view all = bytes;
+  const std::span<const std::byte> bytes = archive_.read(found->second);
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   SCOREACT_REQUIRE(all.size() >= 12 && all.starts_with("\x93NUMPY"), ExitCode::data,
                    "{}: expected a .npy array", where);
   const bool short_length = all[6] == 1; // 16 bits in version 1, 32 bits in 2 and 3
@@ -293,11 +188,12 @@ void write_npz(const std::filesystem::path& path, const std::vector<NamedArray>&
     std::string directory;
     for (const NamedArray& item : arrays) {
       const std::string name = item.name + ".npy", bytes = npy_bytes(item.array, item.name);
-      SCOREACT_REQUIRE(offset + bytes.size() < kFar, ExitCode::internal, "{}: 4 GiB or more", path.string());
+      SCOREACT_REQUIRE(offset + bytes.size() < zip::kFar, ExitCode::internal, "{}: 4 GiB or more",
+                       path.string());
       std::string common;                // what the local header and the table of contents share
       append<std::uint16_t>(common, 20); // version 2.0
       append<std::uint16_t>(common, 0);  // no flags
-      append<std::uint16_t>(common, kStored);
+      append<std::uint16_t>(common, zip::kStored);
       append<std::uint16_t>(common, 0);    // midnight
       append<std::uint16_t>(common, 0x21); // 1 January 1980, the earliest
       append<std::uint32_t>(common, check_sum(bytes));
@@ -305,19 +201,19 @@ void write_npz(const std::filesystem::path& path, const std::vector<NamedArray>&
       append<std::uint32_t>(common, static_cast<std::uint32_t>(bytes.size()));
       append<std::uint16_t>(common, static_cast<std::uint16_t>(name.size()));
       append<std::uint16_t>(common, 0); // no extra field
-      append(directory, kCentralEntry);
+      append(directory, zip::kDirectoryEntry);
       append<std::uint16_t>(directory, 20);
       directory += common;
       directory.append(2 + 2 + 2 + 4, '\0'); // comment, disk, attributes
       append(directory, static_cast<std::uint32_t>(offset));
       directory += name;
       std::string header;
-      append(header, kLocalHeader);
+      append(header, zip::kLocalHeader);
       put(header + common + name);
       put(bytes);
     }
     std::string end;
-    append(end, kEndOfDirectory);
+    append(end, zip::kEnd);
     append<std::uint32_t>(end, 0); // one disk
     for (int i = 0; i < 2; ++i)
       append(end, static_cast<std::uint16_t>(arrays.size()));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "store/array.hpp"
+#include "store/zip_archive.hpp"
 
 namespace scoreact {
 
@@ -30,15 +31,9 @@ class NpzFile {
   NpyNumbers numbers(const std::string& name) const;
 
  private:
-  struct Entry {
-    std::uint64_t offset, compressed, size; ///< of the local header; bytes
-    std::uint32_t crc;
-    std::uint16_t method;
-  };
-  std::string bytes_of(const std::string& name) const;
-
-  std::string path_, content_;
-  std::map<std::string, Entry> entries_;
+  std::string path_;
+  ZipArchive archive_;
+  std::map<std::string, std::string> entries_; ///< of the archive, by the array's name
 };
 
 /// Writes atomically; entries are stored, without a time, so equal arrays give equal bytes. f32 and f64 only.
