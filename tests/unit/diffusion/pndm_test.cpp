@@ -14,15 +14,15 @@
 namespace scoreact {
 namespace {
 
-Schedule stable_diffusion() { return Schedule::scaled_linear(1000, 0.00085, 0.012); }
+Schedule noise_of_sd15() { return Schedule::scaled_linear(1000, 0.00085, 0.012); }
 
 TEST(Pndm, TheSecondTimeIsVisitedTwice) {
   std::vector<long> times;
-  for (const PndmStep& step : pndm_steps(stable_diffusion(), 10, 1, false))
+  for (const PndmStep& step : pndm_steps(noise_of_sd15(), 10, 1, false))
     times.push_back(step.timestep);
   EXPECT_EQ(times, (std::vector<long>{901, 801, 801, 701, 601, 501, 401, 301, 201, 101, 1}));
-  EXPECT_EQ(pndm_steps(stable_diffusion(), 50, 1, false).size(), 51U);
-  EXPECT_EQ(pndm_steps(stable_diffusion(), 1, 1, false).size(), 1U);
+  EXPECT_EQ(pndm_steps(noise_of_sd15(), 50, 1, false).size(), 51U);
+  EXPECT_EQ(pndm_steps(noise_of_sd15(), 1, 1, false).size(), 1U);
 }
 
 TEST(Pndm, StableDiffusionLoopInFloat64) {
@@ -32,7 +32,7 @@ TEST(Pndm, StableDiffusionLoopInFloat64) {
     double x = static_cast<double>(i) / 768;
     const double first = x;
     std::deque<double> outputs;
-    for (const PndmStep& step : pndm_steps(stable_diffusion(), 50, 1, false)) {
+    for (const PndmStep& step : pndm_steps(noise_of_sd15(), 50, 1, false)) {
       const auto t = static_cast<double>(step.timestep);
       outputs.push_front(x * t / (t + 1));
       double mixed = 0;
@@ -50,7 +50,7 @@ TEST(Pndm, StableDiffusionLoopInFloat64) {
 TEST(Pndm, AStepOfAConstantNoiseIsExact) {
   // with the same eps everywhere x = sqrt(abar) x0 + sqrt(1 - abar) eps is the exact path, whatever the
   // weights
-  const Schedule schedule = stable_diffusion();
+  const Schedule schedule = noise_of_sd15();
   const double x0 = 0.7, eps = -1.3;
   const auto steps = pndm_steps(schedule, 20, 1, true);
   double x = std::sqrt(steps[0].abar) * x0 + std::sqrt(1 - steps[0].abar) * eps;
@@ -67,7 +67,7 @@ TEST(Pndm, AStepOfAConstantNoiseIsExact) {
 
 TEST(Pndm, MoreStepsThanTimesAreRefused) {
   try {
-    pndm_steps(stable_diffusion(), 1001, 1, false);
+    pndm_steps(noise_of_sd15(), 1001, 1, false);
     ADD_FAILURE() << "1001 steps of 1000 times";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::data);
