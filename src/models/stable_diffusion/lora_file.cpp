@@ -92,7 +92,7 @@ at::Tensor as_matrix(const at::Tensor& tensor, const std::string& key, const std
   const bool convolution = tensor.dim() == 4 && tensor.size(2) == 1 && tensor.size(3) == 1;
   SCOREACT_REQUIRE(tensor.dim() == 2 || convolution, ExitCode::data,
                    "{}: {}: expected a matrix or a 1x1 convolution, found {} axes", path, key, tensor.dim());
-  return tensor.flatten(1).to(at::kFloat);
+  return tensor.flatten(1).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true); // not the file's pages
 }
 
 /// alpha and its exceptions, as peft's LoraConfig states them.
@@ -266,10 +266,10 @@ LoraFile read_lora_file(const std::string& path) {
   lora.targets = targets_of(config);
   for (const auto& [name, module] : found) {
     SCOREACT_REQUIRE(module.down.defined() && module.up.defined(), ExitCode::data,
-                     "{}: {}: LoRA needs both factors, found only the {} one", file, name,
-                     module.down.defined() ? "lower"
-                     : module.up.defined() ? "upper"
-                                           : "alpha of");
+                     "{}: {}: LoRA needs both factors, found only {}", file, name,
+                     module.down.defined() ? "the lower one"
+                     : module.up.defined() ? "the upper one"
+                                           : "alpha");
     const long rank = module.down.size(0);
     SCOREACT_REQUIRE(rank > 0 && module.up.size(1) == rank, ExitCode::data,
                      "{}: {}: the factors' ranks differ: {} and {}", file, name, rank, module.up.size(1));
