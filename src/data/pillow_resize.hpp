@@ -1,8 +1,9 @@
 #pragma once
 /// Resizing of 8-bit pictures, byte for byte as Pillow's Image.resize does it (src/libImaging/Resample.c):
 /// the filter is stretched when the picture shrinks, weights have 22 binary places, and pixels are rounded to
-/// 8 bits between the horizontal and the vertical pass. Reward models are trained on pictures that were
-/// resized in this way, and tell the difference.
+/// 8 bits between the horizontal pass and the vertical one, which follows. Reward models are trained on
+/// pictures that were resized in this way, and tell the difference. (Pillow 13 does the vertical pass first
+/// for some pictures; up to 12, and for square pictures in 13 too, it is as here.)
 #include <cstdint>
 #include <vector>
 

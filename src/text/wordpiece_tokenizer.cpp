@@ -54,12 +54,23 @@ std::u32string cleaned(std::u32string_view text) {
 
 WordPieceTokenizer::WordPieceTokenizer(const std::string& vocabulary, const std::vector<std::string>& added) {
   const MappedFile file(vocabulary);
-  std::string_view rest(file.data(), file.size());
+  set_vocabulary({file.data(), file.size()}, vocabulary, added);
+}
+
+WordPieceTokenizer WordPieceTokenizer::of_lines(std::string_view lines, const std::string& origin,
+                                                const std::vector<std::string>& added) {
+  WordPieceTokenizer tokenizer;
+  tokenizer.set_vocabulary(lines, origin, added);
+  return tokenizer;
+}
+
+void WordPieceTokenizer::set_vocabulary(std::string_view lines, const std::string& origin,
+                                        const std::vector<std::string>& added) {
   std::int64_t next = 0;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    std::string_view line = lines.substr(0, end);
+    lines.remove_prefix(std::min(end + 1, lines.size()));
     if (line.ends_with('\r')) {
       line.remove_suffix(1);
     }
@@ -70,15 +81,15 @@ WordPieceTokenizer::WordPieceTokenizer(const std::string& vocabulary, const std:
       ++next;
     }
   }
-  unknown_ = special("[UNK]", vocabulary);
-  start_ = special("[CLS]", vocabulary);
-  end_ = special("[SEP]", vocabulary);
-  pad_ = special("[PAD]", vocabulary);
+  unknown_ = special("[UNK]", origin);
+  start_ = special("[CLS]", origin);
+  end_ = special("[SEP]", origin);
+  pad_ = special("[PAD]", origin);
   if (vocabulary_.contains("[MASK]")) {
-    special("[MASK]", vocabulary);
+    special("[MASK]", origin);
   }
   for (const std::string& token : added) {
-    special(token, vocabulary);
+    special(token, origin);
   }
 }
 

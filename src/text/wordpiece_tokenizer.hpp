@@ -25,6 +25,9 @@ class WordPieceTokenizer {
   /// and [PAD]. `added`: tokens that get the ids behind it and that a text may name as it may the special
   /// ones (ImageReward: [DEC], [ENC]). Throws Error{missing_input | data}.
   explicit WordPieceTokenizer(const std::string& vocabulary, const std::vector<std::string>& added = {});
+  /// The same from the file's content; `origin` begins messages.
+  static WordPieceTokenizer of_lines(std::string_view lines, const std::string& origin,
+                                     const std::vector<std::string>& added = {});
 
   /// [CLS], text, [SEP], then [PAD]: `length` ids. A text that is too long loses its last tokens and keeps
   /// [SEP]. length >= 2.
@@ -35,6 +38,9 @@ class WordPieceTokenizer {
   std::size_t size() const { return vocabulary_.size(); } ///< tokens
 
  private:
+  WordPieceTokenizer() = default;
+  void set_vocabulary(std::string_view lines, const std::string& origin,
+                      const std::vector<std::string>& added);
   std::int64_t special(const std::string& token, const std::string& file);
   void append_plain(std::u32string_view text, std::vector<std::int64_t>& ids) const;
   void append_word(std::u32string_view word, std::vector<std::int64_t>& ids) const;

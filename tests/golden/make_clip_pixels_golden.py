@@ -1,6 +1,6 @@
 """Makes tests/data/clip_pixels.safetensors: pictures as CLIP and ImageReward see them, by torchvision and Pillow.
 
-Needs torch, torchvision, Pillow and safetensors (not needed by the build or the tests):
+Needs torch, torchvision, Pillow up to 12 and safetensors (not needed by the build or the tests):
 
     python tests/golden/make_clip_pixels_golden.py tests/data
 

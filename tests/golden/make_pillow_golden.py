@@ -1,6 +1,6 @@
 """Prints the table of tests/unit/data/pillow_resize_test.cpp: digests of pictures that Pillow resized.
 
-Needs Pillow (not needed by the build or the tests):
+Needs Pillow up to 12 (not needed by the build or the tests; 13 does the vertical pass first for some pictures):
 
     python tests/golden/make_pillow_golden.py
 """
