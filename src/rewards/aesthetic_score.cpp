@@ -37,7 +37,7 @@ class AestheticScore : public Reward {
   std::vector<std::pair<at::Tensor, at::Tensor>> maps_;
 };
 
-std::string maps_file(const fs::path& directory) {
+std::string head_in(const fs::path& directory) {
   const std::string stem = "sac+logos+ava1-l14-linearMSE";
   for (const char* ending : {".safetensors", ".pth"}) {
     if (fs::exists(directory / (stem + ending))) {
@@ -50,11 +50,10 @@ std::string maps_file(const fs::path& directory) {
 
 } // namespace
 
-std::shared_ptr<Reward> make_aesthetic_score(const std::string& directory, c10::Device device) {
-  const fs::path folder(directory);
-  const std::string file = maps_file(folder);
-  auto clip =
-      ClipVision::load((fs::exists(folder / "config.json") ? folder : folder / "clip").string(), device);
+std::shared_ptr<Reward> make_aesthetic_score(const std::string& clip_directory, const std::string& head,
+                                             c10::Device device) {
+  const std::string file = head.empty() ? head_in(clip_directory) : head;
+  auto clip = ClipVision::load(clip_directory, device);
   std::vector<std::pair<at::Tensor, at::Tensor>> maps;
   const auto tensors = read_weights(file);
   long inputs = clip->config().projection_dim;

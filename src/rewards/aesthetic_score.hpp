@@ -7,10 +7,11 @@
 
 namespace scoreact {
 
-/// `directory` holds the maps, `sac+logos+ava1-l14-linearMSE` with the ending .safetensors or .pth (tensors
-/// layers.{0,2,4,6,7}.{weight,bias}), and a CLIPModel or CLIPVisionModelWithProjection, in the same folder or
-/// in `directory`/clip. Images [n, 3, H, W] in [-1, 1] of any size; resized as make_image_reward does it.
-/// Throws Error{missing_input | data}.
-std::shared_ptr<Reward> make_aesthetic_score(const std::string& directory, c10::Device device);
+/// `clip_directory`: a CLIPModel or a CLIPVisionModelWithProjection. `head`: the file of the maps (tensors
+/// layers.{0,2,4,6,7}.{weight,bias}); empty: sac+logos+ava1-l14-linearMSE with the ending .safetensors or
+/// .pth in `clip_directory`. Images [n, 3, H, W] in [-1, 1] of any size; resized as make_image_reward does
+/// it. Throws Error{missing_input | data}.
+std::shared_ptr<Reward> make_aesthetic_score(const std::string& clip_directory, const std::string& head,
+                                             c10::Device device);
 
 } // namespace scoreact

@@ -35,7 +35,8 @@ class ClipScore : public Reward {
 
 std::shared_ptr<Reward> make_clip_score(const std::string& directory, const std::vector<std::string>& prompts,
                                         c10::Device device) {
-  SCOREACT_REQUIRE(!prompts.empty(), ExitCode::data, "reward.kind = clip_score: expected prompts");
+  SCOREACT_REQUIRE(!prompts.empty(), ExitCode::data,
+                   "reward.kind = clip_score: this reward reads prompts, but this model has no texts");
   auto clip = Clip::load(directory, device);
   const ClipTokenizer tokenizer(directory);
   const ClipTextConfig& config = clip->config().text;

@@ -46,7 +46,8 @@ ImageRewardPrompts image_reward_prompts(const std::string& directory, const Imag
   SCOREACT_REQUIRE(static_cast<long>(tokenizer.size()) == words, ExitCode::data,
                    "{}: ImageReward's text tower knows {} tokens, but its vocabulary has {}", directory,
                    words, tokenizer.size());
-  SCOREACT_REQUIRE(!prompts.empty(), ExitCode::data, "reward.kind = image_reward: expected prompts");
+  SCOREACT_REQUIRE(!prompts.empty(), ExitCode::data,
+                   "reward.kind = image_reward: this reward reads prompts, but this model has no texts");
   std::vector<at::Tensor> ids, masks;
   for (const std::string& prompt : prompts) {
     const MaskedIds encoded = tokenizer.encode(prompt, ImageReward::prompt_length);

@@ -1,6 +1,9 @@
 #include "error/error.hpp"
+#include "rewards/aesthetic_score.hpp"
 #include "rewards/classifier_reward.hpp"
+#include "rewards/clip_score.hpp"
 #include "rewards/decoded_reward.hpp"
+#include "rewards/image_reward_score.hpp"
 #include "rewards/jpeg_reward.hpp"
 #include "rewards/polynomial_reward.hpp"
 #include "rewards/weighted_sum.hpp"
@@ -8,12 +11,28 @@
 namespace scoreact {
 namespace {
 
+/// A folder that the deck must name under `key`.
+const std::string& folder_of(const std::string& path, const char* key, const char* network,
+                             const std::string& kind) {
+  SCOREACT_REQUIRE(!path.empty(), ExitCode::data, "{}: expected the folder of {} for reward.kind = {}", key,
+                   network, kind);
+  return path;
+}
+
 std::shared_ptr<Reward> make_one(const std::string& kind, const RewardOptions& options,
-                                 const std::vector<long>& sample_shape, const RewardContext&) {
+                                 const std::vector<long>& sample_shape, const RewardContext& context) {
   if (kind == "classifier") {
-    SCOREACT_REQUIRE(!options.path.empty(), ExitCode::data,
-                     "reward.path: expected the folder of a classifier for reward.kind = classifier");
-    return make_classifier_reward(options.path, sample_shape);
+    return make_classifier_reward(folder_of(options.path, "reward.path", "a classifier", kind), sample_shape);
+  }
+  if (kind == "image_reward") {
+    return make_image_reward(folder_of(options.path, "reward.path", "ImageReward", kind), context.prompts,
+                             context.device);
+  }
+  if (kind == "clip_score" || kind == "aesthetic") {
+    const std::string& clip =
+        folder_of(options.clip_path.empty() ? options.path : options.clip_path, "reward.path", "CLIP", kind);
+    return kind == "aesthetic" ? make_aesthetic_score(clip, options.aesthetic_path, context.device)
+                               : make_clip_score(clip, context.prompts, context.device);
   }
   if (kind == "jpeg_compressibility" || kind == "jpeg_incompressibility") {
     return make_jpeg_reward(kind, sample_shape);

@@ -66,7 +66,7 @@ TEST(AestheticScore, IsLinearInTheNormedEmbedding) {
   const std::string path = fixture(folder, "tiny-clip");
   const NamedTensors maps = aesthetic_maps();
   write_weights(path + "/sac+logos+ava1-l14-linearMSE.safetensors", maps);
-  const auto reward = make_aesthetic_score(path, cpu);
+  const auto reward = make_aesthetic_score(path, "", cpu);
   EXPECT_TRUE(reward->differentiable());
   // linear maps in a row are one linear map
   at::Tensor slope = torch::eye(24), offset = torch::zeros({24});
@@ -82,18 +82,21 @@ TEST(AestheticScore, IsLinearInTheNormedEmbedding) {
   const at::Tensor x = pictures();
   EXPECT_LE(relative_error((*reward)(x, {}), of(clip_pixel_values_of_pictures(x, 64))), 1e-5);
   expect_gradient_of(*reward, x, [&](const at::Tensor& y) { return of(clip_pixel_values(y, 64)); });
+  const std::string elsewhere = (folder / "head.safetensors").string();
+  write_weights(elsewhere, maps);
+  EXPECT_TRUE(torch::equal((*make_aesthetic_score(path, elsewhere, cpu))(x, {}), (*reward)(x, {})));
 }
 
 TEST(AestheticScore, SaysWhatIsWrongWithAFolder) {
   const TemporaryFolder folder;
   const std::string path = fixture(folder, "tiny-clip");
   expect_error(ExitCode::missing_input, "sac+logos+ava1-l14-linearMSE",
-               [&] { make_aesthetic_score(path, cpu); });
+               [&] { make_aesthetic_score(path, "", cpu); });
   NamedTensors maps = aesthetic_maps();
   maps[2].second = torch::zeros({8, 13});
   write_weights(path + "/sac+logos+ava1-l14-linearMSE.safetensors", maps);
   expect_error(ExitCode::data, "layers.2.weight: expected [outputs, 12] with as many biases, found [8, 13]",
-               [&] { make_aesthetic_score(path, cpu); });
+               [&] { make_aesthetic_score(path, "", cpu); });
 }
 
 } // namespace
