@@ -41,6 +41,12 @@ struct ForwardRequest {
   bool grad = false;  ///< also gradients of <output, cotangent> to every floating input
 };
 
+/// Options of `convert`; empty: as in the input.
+struct ConvertRequest {
+  std::string dtype;  ///< fp32 | fp16 | bf16
+  std::string format; ///< diffusers | peft | kohya: the input is a LoRA
+};
+
 /// Options of `make-fixture`.
 struct FixtureRequest {
   std::uint64_t seed = 0; ///< key of the random weights
@@ -49,14 +55,15 @@ struct FixtureRequest {
 
 struct Invocation {
   std::string command; ///< pretrain, finetune, ...
-  std::string target;  ///< DECK, RUN_DIR, MODEL_DIR, FILE or NAME as the user wrote it; empty for verify
+  std::string target;  ///< DECK, RUN_DIR, MODEL_DIR, FILE, IN or NAME as the user wrote it; empty for verify
   std::vector<std::string> overrides; ///< --set, in order; already applied to `deck`
   /// The validated deck: of DECK, or of RUN_DIR/deck.toml for evaluate and for sample on a run directory.
   /// --max-time and --device stand in run.max_time and run.device.
   /// Absent for a model directory and for commands without a deck.
   std::optional<Deck> deck;
   /// --out. If not given: runs/<run.name> for pretrain, finetune and value-study, RUN_DIR for evaluate,
-  /// "samples" for sample; always given for forward and make-fixture.
+  /// "samples" for sample; always given for forward and make-fixture,
+  /// and OUT of convert.
   std::string out;
   bool check = false; ///< build everything, run one tiny step, stop
   bool json = false;  ///< one JSON object on standard output
@@ -65,6 +72,7 @@ struct Invocation {
   EvaluateRequest evaluate;
   ForwardRequest forward;
   FixtureRequest fixture;
+  ConvertRequest convert;
 
   std::string device = "auto"; ///< auto | cpu | cuda, what the user wants (run.device, --device)
 
@@ -83,5 +91,6 @@ ExitCode run_verify(const Invocation&);
 ExitCode run_forward(const Invocation&);
 ExitCode run_inspect(const Invocation&);
 ExitCode run_make_fixture(const Invocation&);
+ExitCode run_convert(const Invocation&);
 
 } // namespace scoreact

@@ -5,6 +5,7 @@
 #include "deck/toml_document.hpp"
 #include "diffusion/step.hpp"
 #include "fixtures/fixtures.hpp"
+#include "models/model_folder.hpp"
 
 #include <fmt/ranges.h>
 
@@ -40,6 +41,8 @@ const Command commands[] = {
     {"verify", nullptr, "estimates against closed forms; exit 1 if one fails", false, true, true, true},
     {"forward", "MODEL_DIR", "one pass of one network, for comparison with other implementations", false,
      true, false, true},
+    {"convert", "IN", "weights in another file, precision or LoRA spelling; reads what torch.save wrote",
+     false, false, false, false},
     {"inspect", "FILE", "what is in a run file, a checkpoint, a safetensors file", false, false, true, false},
     {"make-fixture", "NAME", "a model folder in a published layout, with random weights", false, true, false,
      false},
@@ -153,6 +156,18 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
         ->required();
     app.add_flag("--grad", invocation.forward.grad, "also grad.<input> of <output, cotangent>");
     app.get_option("--out")->required();
+  } else if (command == "convert") {
+    app.add_option("OUT", invocation.out, "a .safetensors file; a folder for a LoRA as peft keeps it")
+        ->type_name("")
+        ->required();
+    app.add_option("--dtype", invocation.convert.dtype, "of floating tensors: fp32, fp16 or bf16")
+        ->type_name("NAME");
+    app.add_option("--format", invocation.convert.format,
+                   "IN is a LoRA of any spelling: write it as diffusers, peft or kohya")
+        ->type_name("NAME");
+    app.footer(
+        "IN is a .safetensors, .bin, .pt or .pth file, the .index.json of shards, or the folder of one "
+        "network.");
   } else if (command == "make-fixture") {
     app.add_option("--seed", invocation.fixture.seed, "key of the random weights")
         ->type_name("N")
@@ -185,6 +200,10 @@ void interpret(Invocation& invocation, const Raw& raw) {
                        deck::quoted(raw.evaluate_steps));
       invocation.evaluate.steps.push_back(steps);
     }
+  if (!invocation.convert.dtype.empty())
+    check_choice("--dtype", invocation.convert.dtype, {"fp32", "fp16", "bf16"});
+  if (!invocation.convert.format.empty())
+    check_choice("--format", invocation.convert.format, {"diffusers", "peft", "kohya"});
   if (invocation.command == "make-fixture") {
     std::vector<std::string> names;
     for (const Fixture& fixture : fixtures())
@@ -238,6 +257,8 @@ void attach_deck(Invocation& invocation, const Raw& raw) {
   const std::string file = deck_file(invocation);
   if (!file.empty()) {
     invocation.deck = read_deck(file, invocation.overrides, use_of(invocation.command));
+    for (std::string* path : {&invocation.deck->model.path, &invocation.deck->reward.path})
+      *path = resolve_model_folder(*path);
     invocation.device = invocation.deck->run.device;
   }
   if (!invocation.out.empty())
@@ -335,6 +356,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   interpret(line.invocation, raw);
   const Command& command = *std::find_if(std::begin(commands), std::end(commands),
                                          [&](const Command& c) { return c.name == line.invocation.command; });
+  if (line.invocation.command == "sample" || line.invocation.command == "forward")
+    line.invocation.target = resolve_model_folder(line.invocation.target);
   if (command.deck)
     attach_deck(line.invocation, raw);
   if (raw.dump_deck) {

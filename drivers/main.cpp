@@ -115,6 +115,8 @@ ExitCode run(const Invocation& invocation) {
     return run_forward(invocation);
   if (invocation.command == "inspect")
     return run_inspect(invocation);
+  if (invocation.command == "convert")
+    return run_convert(invocation);
   if (invocation.command == "make-fixture")
     return run_make_fixture(invocation);
   SCOREACT_FAIL(ExitCode::internal, "command {} is not wired to a function", invocation.command);

@@ -329,7 +329,7 @@ class Reader {
       errors_.push_back({entry.place, key.name + ": " + problem});
     } else if (key.form == Form::path) {
       std::string& path = *std::get<std::string*>(key.slot(deck));
-      if (!path.empty())
+      if (!path.empty() && !path.starts_with("hf:")) // a model in the cache of Hugging Face's hub
         path = std::filesystem::absolute(entry.folder / path).lexically_normal().string();
     }
   }

@@ -22,9 +22,12 @@ struct Candidate {
 
 std::vector<Candidate> candidates(const std::string& stem) {
   std::vector<Candidate> names;
-  for (const char* variant : {"", ".fp16", ".non_ema"}) {
-    names.push_back({fmt::format("{}{}.safetensors", stem, variant), false});
-    names.push_back({fmt::format("{}.safetensors.index{}.json", stem, variant), true});
+  const std::string pickle = stem == "model" ? "pytorch_model" : stem;
+  for (const auto& [name, ending] : {std::pair(stem, "safetensors"), std::pair(pickle, "bin")}) {
+    for (const char* variant : {"", ".fp16", ".non_ema"}) {
+      names.push_back({fmt::format("{}{}.{}", name, variant, ending), false});
+      names.push_back({fmt::format("{}.{}.index{}.json", name, ending, variant), true});
+    }
   }
   return names;
 }

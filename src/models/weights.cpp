@@ -2,6 +2,7 @@
 
 #include "error/error.hpp"
 #include "store/safetensors.hpp"
+#include "store/torch_file.hpp"
 
 #include <fmt/ranges.h>
 #include <torch/torch.h>
@@ -71,7 +72,9 @@ at::Tensor without_kernel(const at::Tensor& tensor, const at::Tensor& like) {
 
 } // namespace
 
-std::map<std::string, at::Tensor> read_weights(const std::string& path) {
+namespace {
+
+std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
   const auto file = std::make_shared<const SafetensorsFile>(path);
   std::map<std::string, at::Tensor> tensors;
   for (const std::string& name : file->names()) {
@@ -84,6 +87,27 @@ std::map<std::string, at::Tensor> read_weights(const std::string& path) {
                                     [file](void*) { /* the tensor holds the mapping */ }, options));
   }
   return tensors;
+}
+
+std::map<std::string, at::Tensor> read_torch_file(const std::string& path) {
+  const auto file = std::make_shared<const TorchFile>(path);
+  std::map<std::string, at::Tensor> tensors;
+  for (const std::string& name : file->names()) {
+    const StridedArray& array = file->at(name);
+    const auto options = at::TensorOptions(tensor_type(array.dtype, fmt::format("{}: {}", path, name)));
+    tensors.emplace(name, array.data == nullptr
+                              ? at::empty(array.shape, options)
+                              : at::from_blob(
+                                    const_cast<void*>(array.data), array.shape, array.strides,
+                                    [file](void*) { /* the tensor holds the mapping */ }, options));
+  }
+  return tensors;
+}
+
+} // namespace
+
+std::map<std::string, at::Tensor> read_weights(const std::string& path) {
+  return TorchFile::recognises(path) ? read_torch_file(path) : read_safetensors(path);
 }
 
 void write_weights(const std::string& path, const NamedTensors& tensors,

@@ -13,13 +13,15 @@ namespace scoreact {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// All tensors of a safetensors file, on the host, in the file's dtypes. They are private views of the file's
-/// pages: nothing is copied, and what is written to them stays in memory. Throws Error{missing_input | data}.
+/// All tensors of a safetensors file or of a state dict that torch.save wrote (.bin, .pt, .pth), told apart
+/// by their content; on the host, in the file's dtypes. They are private views of the file's pages: nothing
+/// is copied, and what is written to them stays in memory. Throws Error{missing_input | data}.
 std::map<std::string, at::Tensor> read_weights(const std::string& path);
 
 /// The files of one network's weights in `directory`, and the first of these that is there:
-/// STEM.safetensors; STEM.safetensors.index.json and the shards that it lists; the variants .fp16, .non_ema.
-/// Throws Error{missing_input} naming what was looked for, Error{data} for an index that leads elsewhere.
+/// STEM.safetensors; STEM.safetensors.index.json and the shards that it lists; their variants .fp16,
+/// .non_ema; the same in torch.save's form, STEM.bin (pytorch_model.bin where STEM is `model`). Throws
+/// Error{missing_input} naming what was looked for, Error{data} for an index that leads elsewhere.
 std::vector<std::string> model_weight_files(const std::string& directory, const std::string& stem);
 
 /// All tensors of these files. Throws as read_weights, and Error{data} for one that stands in two shards or

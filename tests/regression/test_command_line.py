@@ -39,7 +39,7 @@ def deck(tmp_path):
     return path
 
 
-COMMANDS = ["pretrain", "finetune", "sample", "evaluate", "value-study", "verify", "forward", "inspect", "make-fixture"]
+COMMANDS = ["pretrain", "finetune", "sample", "evaluate", "value-study", "verify", "forward", "convert", "inspect", "make-fixture"]
 
 
 def test_help_lists_every_command_and_exit_code():

@@ -1,4 +1,5 @@
 #include "models/stable_diffusion/stable_diffusion.hpp"
+#include "models/model_folder.hpp"
 
 #include "error/error.hpp"
 #include "models/clip/clip_text.hpp"
@@ -48,6 +49,7 @@ void require_pipeline(const fs::path& folder) {
     SCOREACT_REQUIRE(fs::is_directory(folder / part), ExitCode::missing_input,
                      "{}: expected a StableDiffusionPipeline; the folder {} is missing", folder.string(),
                      part);
+  check_model_index(folder.string());
 }
 
 /// Last hidden states of the texts, padded to the encoder's length as the pipeline does, [texts, tokens,

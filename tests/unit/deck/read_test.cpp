@@ -258,6 +258,7 @@ TEST(Paths, StartAtTheDeckOrForOverridesAtTheWorkingDirectory) {
   EXPECT_EQ(deck.data.path, "/abs/x.csv");
   EXPECT_EQ(deck.reward.path, here + "/judge");
   EXPECT_EQ(parse_deck("model.path = \"m\"", "sub/deck.toml").model.path, here + "/sub/m");
+  EXPECT_EQ(parse_deck("model.path = \"hf:org/name\"", "sub/deck.toml").model.path, "hf:org/name");
   EXPECT_EQ(deck.evaluate.judge, "") << "an empty path stays empty";
 }
 

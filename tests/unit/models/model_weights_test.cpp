@@ -1,5 +1,6 @@
 #include "models/json_file.hpp"
 #include "models/weights.hpp"
+#include "support/source_folder.hpp"
 #include "unit/store/temporary_folder.hpp"
 
 #include <torch/torch.h>
@@ -83,6 +84,25 @@ TEST(ModelWeights, ShardsAreJoined) {
   expect_error(ExitCode::data, "weight_map", read);
   index(R"({"a": "m-3.safetensors"})");
   expect_error(ExitCode::missing_input, "m-3.safetensors", read);
+}
+
+TEST(ModelWeights, PicklesComeLastAndAreReadByContent) {
+  const TemporaryFolder folder;
+  const auto put_torch = [&](const std::string& name) {
+    std::filesystem::copy_file(testing_support::source_path("tests/data/torch/zip.pth"), folder / name);
+  };
+  put_torch("pytorch_model.bin");
+  const at::Tensor base = torch::arange(24, torch::kFloat).view({4, 6}) / 8;
+  const auto tensors = read_model_weights(folder_of(folder), "model");
+  EXPECT_TRUE(torch::equal(tensors.at("float"), base));
+  EXPECT_TRUE(torch::equal(tensors.at("transposed"), base.t()));
+  EXPECT_TRUE(torch::equal(tensors.at("part"), base.slice(0, 1, 3).slice(1, 2, 5)));
+  EXPECT_TRUE(torch::equal(tensors.at("bfloat").to(torch::kFloat), torch::tensor({1.0F, -3.0F})));
+  EXPECT_EQ(tensors.at("empty").sizes(), (std::vector<long>{0, 4}));
+  put_torch("net.bin");
+  EXPECT_EQ(model_weight_files(folder_of(folder), "net").front(), (folder / "net.bin").string());
+  write_weights((folder / "net.fp16.safetensors").string(), {{"a", ramp(2)}});
+  EXPECT_EQ(read_model_weights(folder_of(folder), "net").size(), 1);
 }
 
 TEST(ModelWeights, SaysWhatWasLookedFor) {
