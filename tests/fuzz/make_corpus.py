@@ -68,6 +68,11 @@ def safetensors() -> None:
     put("safetensors", "empty", weights_file("{}", b""))
 
 
+def pickles() -> None:
+    for path in sorted((ROOT / "tests/data/torch").glob("*.pth")):
+        put("torch", path.name, path.read_bytes())
+
+
 def configs() -> None:
     for name in ("legacy", "class"):
         folder = ROOT / f"tests/data/unet2d_{name}"
@@ -153,6 +158,7 @@ def optimizer(file: h5py.File) -> None:
 def main() -> None:
     decks()
     safetensors()
+    pickles()
     configs()
     checkpoints()
     images()
