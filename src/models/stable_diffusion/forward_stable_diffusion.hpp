@@ -4,7 +4,8 @@
 
 namespace scoreact {
 
-/// sample [B, C, H, W], timestep scalar or [B], encoder_hidden_states [B, n, d] -> sample. Throws Error{data}.
+/// sample [B, C, H, W], timestep scalar or [B], encoder_hidden_states [B, n, d] -> sample. Throws
+/// Error{data}.
 NamedTensors forward_unet2d_condition(const std::string& directory, ForwardInputs& inputs,
                                       c10::Device device);
 
