@@ -57,7 +57,7 @@ void check_model(const Deck& deck, DeckUse use, Rules& rules) {
     rules.require(use != DeckUse::training || !prompts.list.empty() || !prompts.file.empty(),
                   {"prompts.list"},
                   "missing: Stable Diffusion needs prompts, in prompts.list or prompts.file");
-  } else {
+  } else if (use == DeckUse::policy || use == DeckUse::training) {
     rules.require(
         prompts.list.empty() && prompts.file.empty() && prompts.negative.empty(),
         {prompts.list.empty() ? prompts.file.empty() ? "prompts.negative" : "prompts.file" : "prompts.list",
@@ -76,9 +76,11 @@ void check_reward(const Deck& deck, DeckUse use, Rules& rules) {
                 reward.kind.size(), reward.weights.size());
   if (use != DeckUse::training)
     return;
-  for (const char* kind : {"image_reward", "clip_score", "aesthetic"})
-    rules.require(!contains(reward.kind, kind) || !reward.path.empty() ||
-                      (std::string(kind) != "image_reward" && !reward.clip_path.empty()),
+  const std::pair<const char*, const std::string*> folders[] = {{"image_reward", &reward.path},
+                                                                {"clip_score", &reward.clip_path},
+                                                                {"aesthetic", &reward.aesthetic_path}};
+  for (const auto& [kind, folder] : folders)
+    rules.require(!contains(reward.kind, kind) || !reward.path.empty() || !folder->empty(),
                   {"reward.path", "reward.kind"}, "missing: kind = {} needs the directory of its network",
                   kind);
   rules.require((!contains(reward.kind, "image_reward") && !contains(reward.kind, "clip_score")) ||

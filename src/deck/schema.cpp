@@ -97,7 +97,7 @@ std::vector<Key> rows() {
 {"reward.weights", slot<&D::reward, &RewardKeys::weights>, any_number, {}, "", "one a kind; empty: all 1"},
 {"reward.path", slot<&D::reward, &RewardKeys::path>, {}, {}, "", "directory of the reward's network (classifier, image_reward, clip_score, aesthetic)", Form::path},
 {"reward.clip_path", slot<&D::reward, &RewardKeys::clip_path>, {}, {}, "", "directory of the CLIP of clip_score and aesthetic, where reward.path is another reward's; empty: reward.path", Form::path},
-{"reward.aesthetic_path", slot<&D::reward, &RewardKeys::aesthetic_path>, {}, {}, "", "weights of the aesthetic head (sac+logos+ava1-l14-linearMSE.pth); empty: in the directory of the CLIP", Form::path},
+{"reward.aesthetic_path", slot<&D::reward, &RewardKeys::aesthetic_path>, {}, {}, "", "weights of the aesthetic head; empty: sac+logos+ava1-l14-linearMSE in the directory of the CLIP", Form::path},
 {"reward.vector", slot<&D::reward, &RewardKeys::vector>, any_number, {}, "", "linear: RM = vector . x"},
 {"reward.strength", slot<&D::reward, &RewardKeys::strength>, any_number, {}, "", "quadratic: RM = -strength/2 |x - center|^2"},
 {"reward.center", slot<&D::reward, &RewardKeys::center>, any_number, {}, "", "quadratic: the point of highest reward"},
@@ -131,6 +131,7 @@ std::vector<Key> rows() {
 {"train.adv_clip_max", slot<&D::train, &Train::adv_clip_max>, not_negative, {}, "", "advantages are clipped to +- this; 0: never"},
 {"train.ema_decay", slot<&D::train, &Train::ema_decay>, below_one, {}, "", "of the moving average of the policy's weights; 0: none"},
 
+{"value.network", slot<&D::value, &Value::network>, {}, {"small", "reward_copy"}, "", "the trained branch: a small network on the states, or a copy of the reward's network whose last layers are trained (image_reward)"},
 {"value.predictor", slot<&D::value, &Value::predictor>, {}, {"x0hat", "x"}, "", "input of the frozen reward branch of V (eq. 20)"},
 {"value.corrector", slot<&D::value, &Value::corrector>, {}, {"x", "x0hat"}, "", "input of the trained branch"},
 {"value.c_out", slot<&D::value, &Value::c_out>, {}, {"sin", "one_minus_cos", "linear", "none"}, "", "weight of the trained branch; that of the frozen one is cos(pi tau/2), with linear 1 - tau; none: V = RM(predictor) alone"},

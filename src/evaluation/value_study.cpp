@@ -204,7 +204,8 @@ DesignResult fit_design(const ValueDesignOptions& design, const StudyData& data,
                            pick(data.train.prompt)};
       value.optimizer().update({1, 0, 1}, options.learning_rate, [&](long) {
         at::AutoGradMode grad_mode(true);
-        ((value.value(rows, pick(frozen)) - pick(data.train.target)).square().mean() / unit).backward();
+        const at::Tensor found = value.value(rows, pick(frozen), value.trained_features(rows));
+        ((found - pick(data.train.target)).square().mean() / unit).backward();
       });
     }
     result.train_mse.push_back(squared_errors(value, data.train, frozen).mean().item<double>());

@@ -1,66 +1,69 @@
 #include "rewards/decoded_reward.hpp"
 
-#include <torch/torch.h>
+#include "rewards/row_wise.hpp"
 
-#include <algorithm>
+#include <torch/torch.h>
 
 namespace scoreact {
 namespace {
 
-/// f [n] of rows x [n, ...] and its gradient, a few rows at a time.
-class RowWise : public torch::autograd::Function<RowWise> {
+at::Tensor part_of(const at::Tensor& prompt, long first, long count) {
+  return prompt.defined() ? prompt.narrow(0, first, count) : prompt;
+}
+
+class DecodedCopy : public TrainableReward {
  public:
-  using RowFunction = std::function<at::Tensor(const at::Tensor& rows, long first)>;
+  DecodedCopy(std::unique_ptr<TrainableReward> inner, const RewardContext& context)
+      : inner_(std::move(inner)), to_pixels_(context.to_pixels), together_(context.decoded_together) {}
 
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const RowFunction& f, long together) {
-    std::vector<at::Tensor> values, gradients;
-    for (long first = 0; first < x.size(0); first += together) {
-      const torch::AutoGradMode record(true);
-      const at::Tensor rows =
-          x.detach().narrow(0, first, std::min(together, x.size(0) - first)).clone().requires_grad_(true);
-      const at::Tensor value = f(rows, first);
-      gradients.push_back(torch::autograd::grad({value.sum()}, {rows})[0]);
-      values.push_back(value.detach());
-    }
-    context->save_for_backward({at::cat(gradients)});
-    return at::cat(values);
+  at::Tensor features(const at::Tensor& x) override {
+    std::vector<at::Tensor> parts;
+    for (long first = 0; first < x.size(0); first += together_)
+      parts.push_back(
+          inner_->features(to_pixels_(x.narrow(0, first, std::min(together_, x.size(0) - first)))));
+    return at::cat(parts);
   }
+  at::Tensor rear(const at::Tensor& features, const at::Tensor& prompt) override {
+    return inner_->rear(features, prompt);
+  }
+  at::Tensor value(const at::Tensor& x, const at::Tensor& prompt) override {
+    return row_wise(
+        x,
+        [&](const at::Tensor& rows, long first) {
+          return inner_->value(to_pixels_(rows), part_of(prompt, first, rows.size(0)));
+        },
+        together_);
+  }
+  std::vector<std::pair<std::string, at::Tensor>> parameters() override { return inner_->parameters(); }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& outer) {
-    const at::Tensor gradient = context->get_saved_variables()[0];
-    std::vector<std::int64_t> by_row(static_cast<std::size_t>(gradient.dim()), 1);
-    by_row[0] = gradient.size(0);
-    return {gradient * outer[0].view(by_row), {}, {}};
-  }
+ private:
+  std::unique_ptr<TrainableReward> inner_;
+  std::function<at::Tensor(const at::Tensor&)> to_pixels_;
+  long together_;
 };
 
 class DecodedReward : public Reward {
  public:
   DecodedReward(std::shared_ptr<Reward> inner, const RewardContext& context)
-      : inner_(std::move(inner)), to_pixels_(context.to_pixels), together_(context.decoded_together) {}
+      : inner_(std::move(inner)), context_(context) {}
 
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& prompt) override {
     const auto of_rows = [&](const at::Tensor& rows, long first) {
-      const at::Tensor prompts = prompt.defined() ? prompt.narrow(0, first, rows.size(0)) : prompt;
-      return (*inner_)(to_pixels_(rows), prompts);
+      return (*inner_)(context_.to_pixels(rows), part_of(prompt, first, rows.size(0)));
     };
-    if (inner_->differentiable() && at::GradMode::is_enabled() && x.requires_grad())
-      return RowWise::apply(x, of_rows, together_);
-    torch::NoGradGuard no_grad;
-    std::vector<at::Tensor> values;
-    for (long first = 0; first < x.size(0); first += together_)
-      values.push_back(of_rows(x.narrow(0, first, std::min(together_, x.size(0) - first)), first));
-    return at::cat(values);
+    const torch::AutoGradMode record(inner_->differentiable() && at::GradMode::is_enabled());
+    return row_wise(x, of_rows, context_.decoded_together);
   }
   bool differentiable() const override { return inner_->differentiable(); }
   std::string name() const override { return inner_->name(); }
+  std::unique_ptr<TrainableReward> trainable_copy(double frozen_fraction) const override {
+    auto copy = inner_->trainable_copy(frozen_fraction);
+    return copy ? std::make_unique<DecodedCopy>(std::move(copy), context_) : nullptr;
+  }
 
  private:
   std::shared_ptr<Reward> inner_;
-  std::function<at::Tensor(const at::Tensor&)> to_pixels_;
-  long together_;
+  RewardContext context_;
 };
 
 } // namespace

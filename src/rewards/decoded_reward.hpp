@@ -1,8 +1,5 @@
 #pragma once
-/// A reward of pictures as a reward of latents: RM(decode(x), c), few rows at a time. A row's reward depends
-/// on its own latent alone, so its gradient is taken in the forward pass, where the graph of these rows is
-/// still small, and only multiplied in the backward pass: decoding hundreds of latents with a graph would not
-/// fit.
+/// A reward of pictures as a reward of latents: RM(decode(x), c), few rows at a time (row_wise.hpp).
 #include "rewards/reward.hpp"
 
 namespace scoreact {

@@ -14,6 +14,27 @@
 namespace scoreact {
 namespace {
 
+/// F of eq. 20 as the released code has it: ImageReward with its last layers free.
+class ImageRewardCopy : public TrainableReward {
+ public:
+  ImageRewardCopy(std::shared_ptr<ImageReward> network, ImageRewardPrompts prompts)
+      : network_(std::move(network)), prompts_(std::move(prompts)) {}
+
+  at::Tensor features(const at::Tensor& x) override {
+    return network_->front(clip_pixel_values_for(x, network_->image_size()));
+  }
+  at::Tensor rear(const at::Tensor& features, const at::Tensor& prompt) override {
+    const std::string name = "value.network = reward_copy";
+    return ImageReward::normalised(network_->rear(features, prompt_rows(prompts_.input_ids, prompt, name),
+                                                  prompt_rows(prompts_.attention_mask, prompt, name)));
+  }
+  NamedTensors parameters() override { return network_->trainable_parameters(); }
+
+ private:
+  std::shared_ptr<ImageReward> network_;
+  ImageRewardPrompts prompts_;
+};
+
 class ImageRewardScore : public Reward {
  public:
   ImageRewardScore(std::shared_ptr<ImageReward> network, ImageRewardPrompts prompts)
@@ -27,6 +48,9 @@ class ImageRewardScore : public Reward {
   }
   bool differentiable() const override { return true; }
   std::string name() const override { return "image_reward"; }
+  std::unique_ptr<TrainableReward> trainable_copy(double frozen_fraction) const override {
+    return std::make_unique<ImageRewardCopy>(network_->trainable_copy(frozen_fraction), prompts_);
+  }
 
  private:
   std::shared_ptr<ImageReward> network_;

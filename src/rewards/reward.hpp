@@ -6,11 +6,29 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace scoreact {
 
 struct RewardOptions;
+
+/// A copy of a reward's network whose last layers can be trained: F of eq. 20 for large models. Features are
+/// what the frozen layers make of states; they can be kept while the rest is trained.
+class TrainableReward {
+ public:
+  virtual ~TrainableReward() = default;
+  /// x as Reward takes it -> [n, ...], without a graph unless x has one
+  virtual at::Tensor features(const at::Tensor& x) = 0;
+  /// features, prompt [n] -> [n] fp32
+  virtual at::Tensor rear(const at::Tensor& features, const at::Tensor& prompt) = 0;
+  /// rear(features(x)); first derivatives with respect to x, none to the parameters
+  virtual at::Tensor value(const at::Tensor& x, const at::Tensor& prompt) {
+    return rear(features(x), prompt);
+  }
+  virtual std::vector<std::pair<std::string, at::Tensor>>
+  parameters() = 0; ///< what is trained, in a fixed order
+};
 
 class Reward {
  public:
@@ -20,6 +38,11 @@ class Reward {
   virtual at::Tensor operator()(const at::Tensor& x, const at::Tensor& prompt) = 0;
   virtual bool differentiable() const = 0;
   virtual std::string name() const = 0;
+  /// `frozen_fraction` of the layers stay frozen. Null: this reward has no network of which a part could be
+  /// trained.
+  virtual std::unique_ptr<TrainableReward> trainable_copy(double /*frozen_fraction*/) const {
+    return nullptr;
+  }
 };
 
 /// What a reward may need to know of the model whose samples it judges. The defaults are those of models

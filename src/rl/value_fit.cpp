@@ -33,7 +33,7 @@ double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePoli
 
   struct Part {
     ValueRows rows;
-    at::Tensor frozen, target;
+    at::Tensor frozen, features, target;
   };
   std::vector<Part> cached;
   std::vector<double> errors;
@@ -43,9 +43,13 @@ double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePoli
     Part entry;
     entry.rows = {rows.x, tweedie_mean(rows.x, rows.old_mean, rows.times), rows.times.tau, rows.prompt};
     entry.frozen = value.frozen_branch(entry.rows);
+    entry.features = value.trained_features(entry.rows);
     entry.target = rows_of(returns, i * part, part).to(at::kFloat);
-    const at::Tensor error =
-        (value.value(entry.rows, entry.frozen) - entry.target).to(at::kDouble).square().sum().to(at::kCPU);
+    const at::Tensor error = (value.value(entry.rows, entry.frozen, entry.features) - entry.target)
+                                 .to(at::kDouble)
+                                 .square()
+                                 .sum()
+                                 .to(at::kCPU);
     errors.push_back(error.item<double>());
     cached.push_back(std::move(entry));
   }
@@ -64,7 +68,7 @@ double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePoli
         {minibatch.leaves, minibatch.first, minibatch.count}, value.options().learning_rate, [&](long i) {
           const Part& entry = cached[static_cast<std::size_t>(minibatch.sample_of(i) / part)];
           at::AutoGradMode grad_mode(true);
-          const at::Tensor error = value.value(entry.rows, entry.frozen) - entry.target;
+          const at::Tensor error = value.value(entry.rows, entry.frozen, entry.features) - entry.target;
           (error.square().sum() / rows).backward();
         });
   }

@@ -59,25 +59,48 @@ std::vector<std::pair<std::string, at::Tensor>> named(torch::nn::Module& module)
 ValueFunction::ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions& options,
                              const std::vector<long>& sample_shape, long num_prompts, std::uint64_t seed,
                              const Communicator& ranks, bool deterministic, const at::Device& device)
-    : reward_(std::move(reward)), options_(options), unconditional_(num_prompts == 0),
-      network_(sample_shape, num_prompts, options.hidden) {
-  initialise(*network_, seed);
-  network_->to(device);
+    : reward_(std::move(reward)), options_(options), unconditional_(num_prompts == 0) {
   AdamWOptions adamw;
   adamw.weight_decay = 0.01; // the released code's value optimiser (torch's AdamW default)
-  optimizer_ = std::make_unique<FlatAdamW>(FlatParameters(named(*network_)), adamw, ranks, deterministic);
+  std::vector<std::pair<std::string, at::Tensor>> trained;
+  if (options.network == "reward_copy") {
+    copy_ = reward_->trainable_copy(options.frozen_fraction);
+    SCOREACT_REQUIRE(copy_, ExitCode::data,
+                     "value.network = reward_copy: the reward {} has no network to copy; expected small",
+                     reward_->name());
+    trained = copy_->parameters();
+  } else {
+    network_ = ValueNetwork(sample_shape, num_prompts, options.hidden);
+    initialise(*network_, seed);
+    network_->to(device);
+    trained = named(*network_);
+  }
+  optimizer_ = std::make_unique<FlatAdamW>(FlatParameters(trained), adamw, ranks, deterministic);
 }
 
 at::Tensor ValueFunction::frozen_branch(const ValueRows& rows) const {
   return (*reward_)(options_.predictor == "x0hat" ? rows.x0hat : rows.x, rows.prompt).to(at::kFloat);
 }
 
-at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen) {
+at::Tensor ValueFunction::weighted(const ValueRows& rows, const at::Tensor& frozen,
+                                   const at::Tensor& trained) const {
   const ValueWeights weights = value_weights(options_.c_out, rows.tau);
-  const at::Tensor& input = options_.corrector == "x" ? rows.x : rows.x0hat;
-  return weights.skip * frozen +
-         weights.out * scale_ *
-             network_->forward(input, rows.tau, unconditional_ ? at::Tensor() : rows.prompt);
+  return weights.skip * frozen + weights.out * scale_ * trained;
+}
+
+at::Tensor ValueFunction::trained_features(const ValueRows& rows) const {
+  return copy_ ? copy_->features(corrector_input(rows)) : corrector_input(rows);
+}
+
+at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen, const at::Tensor& features) {
+  return weighted(rows, frozen,
+                  copy_ ? copy_->rear(features, rows.prompt)
+                        : network_->forward(features, rows.tau, unconditional_ ? at::Tensor() : rows.prompt));
+}
+
+at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen) {
+  return copy_ ? weighted(rows, frozen, copy_->value(corrector_input(rows), rows.prompt))
+               : value(rows, frozen, corrector_input(rows));
 }
 
 } // namespace scoreact

@@ -30,28 +30,39 @@ struct ValueRows {
 
 class ValueFunction {
  public:
+  /// Throws Error{data} for value.network = reward_copy with a reward that has no network to copy.
   ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions&, const std::vector<long>& sample_shape,
                 long num_prompts, std::uint64_t seed, const Communicator&, bool deterministic,
                 const at::Device&);
   /// The frozen branch RM(...) [rows] fp32; records a graph to the rows when grad mode is on and the reward
   /// is differentiable.
   at::Tensor frozen_branch(const ValueRows&) const;
+  /// What the frozen layers of the trained branch make of the rows, for value() below while it is fitted: the
+  /// states themselves for a small network.
+  at::Tensor trained_features(const ValueRows&) const;
+  /// V [rows] fp32 from branches computed before; records a graph to the trained parameters.
+  at::Tensor value(const ValueRows&, const at::Tensor& frozen, const at::Tensor& features);
   /// V [rows] fp32 from a frozen branch computed before.
   at::Tensor value(const ValueRows&, const at::Tensor& frozen);
   at::Tensor value(const ValueRows& rows) { return value(rows, frozen_branch(rows)); }
   /// F's unit, in units of reward: the trained branch is scale F, so that F and its learning rate see numbers
-  /// of order 1 whatever the reward's size is. 1 until set.
+  /// of order 1 whatever the reward's size is. 1 until set, and for a copy of the reward's network.
   double scale() const { return scale_; }
-  void set_scale(double scale) { scale_ = scale; }
+  void set_scale(double scale) { scale_ = copy_ ? 1 : scale; }
   FlatAdamW& optimizer() { return *optimizer_; }
   const ValueOptions& options() const { return options_; }
-  bool differentiable_reward() const { return reward_->differentiable(); }
 
  private:
+  const at::Tensor& corrector_input(const ValueRows& rows) const {
+    return options_.corrector == "x" ? rows.x : rows.x0hat;
+  }
+  at::Tensor weighted(const ValueRows&, const at::Tensor& frozen, const at::Tensor& trained) const;
+
   std::shared_ptr<Reward> reward_;
   ValueOptions options_;
   bool unconditional_;
-  ValueNetwork network_;
+  ValueNetwork network_{nullptr};         ///< value.network = small
+  std::unique_ptr<TrainableReward> copy_; ///< value.network = reward_copy
   std::unique_ptr<FlatAdamW> optimizer_;
   double scale_ = 1;
 };

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from one_node_slurm import ROOT, OneNodeSlurm, binds_cores, wait_until
 from same_bits import assert_same
-from tiny_run import DIGITS, EPOCHS, epochs_done, has_pending, held, options, ranks_of, undisturbed
+from tiny_run import DIGITS, EPOCHS, PROGRAM, epochs_done, has_pending, held, options, ranks_of, undisturbed
 
 sys.path.insert(0, str(ROOT / "tests" / "regression"))
 
@@ -189,6 +190,37 @@ def test_the_cifar10_job_starts_one_task_a_gpu(slurm: OneNodeSlurm, tmp_path: Pa
     assert "2 GPUs" not in Path(f"{run}.log").read_text()
     with h5py.File(run / "check" / "run.h5") as file:
         assert file["resources/ranks"][:].tolist() == [2]
+
+
+def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    run, model, reward = tmp_path / "run", tmp_path / "tiny-sd", tmp_path / "tiny-image-reward"
+    for folder in (model, reward):
+        subprocess.run([PROGRAM, "make-fixture", folder.name, "--out", folder, "--quiet"], check=True, timeout=120)
+    changed = {
+        "model.path": model,
+        "reward.path": reward,
+        "value.pretrain_epochs": 1,
+        "value.batch_size": 8,
+        "evaluate.steps": "[2, 3, 4]",
+        "evaluate.num_samples": 2,
+        "evaluate.base_samples": 2,
+    }
+    small = options(
+        run__epochs=2, sample__num_steps=3, sample__samples_per_epoch=4, sample__micro_batch_size=1, train__minibatch_size=4,
+        train__micro_batch_size=1, value__steps_per_epoch=1, store__images_per_epoch=2,
+    )  # fmt: skip
+    words = [*small, *(word for key, value in changed.items() for word in ("--set", f"{key}={value}"))]
+    wanted = ["--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1", f"--output={run}.log"]
+    job = slurm.submit("jobs/sd15_ctrl.slurm", "inputs/sd15/ctrl_unicorn.toml", run, *words, options=wanted)
+    after = slurm.submit("jobs/evaluate.slurm", run, options=[f"--dependency=afterok:{job}", f"--output={run}_evaluate.log"])
+    slurm.wait_for(job)
+    slurm.wait_for(after)
+    assert (run / "policy" / "pytorch_lora_weights.safetensors").exists()
+    with h5py.File(run / "run.h5") as file:
+        assert file["resources/ranks"][:].tolist() == [2, 2]
+        assert np.isfinite(file["metrics/reward_mean"][:]).all() and file["metrics/value_mse"][:].min() > 0
+        assert file["evaluation/steps"][:].tolist() == [2, 3, 4]
+    assert "<html" in (run / "report.html").read_text()
 
 
 def test_the_value_study_ends_with_its_report(slurm: OneNodeSlurm, tmp_path: Path) -> None:
