@@ -131,7 +131,7 @@ std::vector<Key> rows() {
 {"train.adv_clip_max", slot<&D::train, &Train::adv_clip_max>, not_negative, {}, "", "advantages are clipped to +- this; 0: never"},
 {"train.ema_decay", slot<&D::train, &Train::ema_decay>, below_one, {}, "", "of the moving average of the policy's weights; 0: none"},
 
-{"value.network", slot<&D::value, &Value::network>, {}, {"small", "reward_copy"}, "", "the trained branch: a small network on the states, or a copy of the reward's network whose last layers are trained (image_reward)"},
+{"value.network", slot<&D::value, &Value::network>, {}, {"small", "reward_copy", "auto"}, "", "the trained branch: a small network on the states, or a copy of the reward's network whose last layers are trained (image_reward); auto: the copy if the reward has one"},
 {"value.predictor", slot<&D::value, &Value::predictor>, {}, {"x0hat", "x"}, "", "input of the frozen reward branch of V (eq. 20)"},
 {"value.corrector", slot<&D::value, &Value::corrector>, {}, {"x", "x0hat"}, "", "input of the trained branch"},
 {"value.c_out", slot<&D::value, &Value::c_out>, {}, {"sin", "one_minus_cos", "linear", "none"}, "", "weight of the trained branch; that of the frozen one is cos(pi tau/2), with linear 1 - tau; none: V = RM(predictor) alone"},

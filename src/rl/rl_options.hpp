@@ -56,7 +56,8 @@ struct TrainOptions {
 };
 
 struct ValueOptions {
-  std::string network = "small"; ///< the trained branch: small | reward_copy (released code, for ImageReward)
+  std::string network =
+      "small"; ///< the trained branch: small | reward_copy (released code, for ImageReward) | auto
   std::string predictor = "x0hat"; ///< input of the frozen reward branch: x0hat | x (Table 1)
   std::string corrector = "x";     ///< input of the trained branch: x | x0hat
   std::string c_out = "sin";   ///< sin | one_minus_cos | linear | none; c_skip = cos(pi tau / 2); 1 - tau; 1

@@ -63,11 +63,13 @@ ValueFunction::ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions&
   AdamWOptions adamw;
   adamw.weight_decay = 0.01; // the released code's value optimiser (torch's AdamW default)
   std::vector<std::pair<std::string, at::Tensor>> trained;
-  if (options.network == "reward_copy") {
+  if (options.network != "small")
     copy_ = reward_->trainable_copy(options.frozen_fraction);
-    SCOREACT_REQUIRE(copy_, ExitCode::data,
-                     "value.network = reward_copy: the reward {} has no network to copy; expected small",
-                     reward_->name());
+  SCOREACT_REQUIRE(
+      copy_ || options.network != "reward_copy", ExitCode::data,
+      "value.network = reward_copy: the reward {} has no network to copy; expected small or auto",
+      reward_->name());
+  if (copy_) {
     trained = copy_->parameters();
   } else {
     network_ = ValueNetwork(sample_shape, num_prompts, options.hidden);

@@ -89,7 +89,7 @@ def deck_words(tiny: Path, algorithm: str) -> list[str]:
         "evaluate.base_samples": 2,
     }
     if algorithm == "ctrl":
-        settings |= {"value.steps_per_epoch": 1, "value.pretrain_epochs": 1}
+        settings |= {"value.steps_per_epoch": 1, "value.pretrain_epochs": 1, "value.learning_rate": 1e-3}
     else:
         settings |= {"per_prompt_stat_tracking.buffer_size": 4, "per_prompt_stat_tracking.min_count": 2}
     return ["finetune", str(deck), *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))]
