@@ -53,6 +53,16 @@ struct FixtureRequest {
   bool half = false;      ///< weights in float16 instead of float32
 };
 
+/// Options of `fid`.
+struct FidRequest {
+  std::string other;                            ///< the second set of pictures; may be empty with save_stats
+  std::string input_convention = "pytorch-fid"; ///< pytorch-fid | torch-fidelity
+  std::string weights;                          ///< file or folder; empty: where PyTorch keeps downloads
+  long dims = 2048;                             ///< 64, 192, 768 or 2048
+  long batch = 50;                              ///< pictures in one network call
+  std::string save_stats;                       ///< .npz for the statistics of the first set
+};
+
 struct Invocation {
   std::string command; ///< pretrain, finetune, ...
   std::string target;  ///< DECK, RUN_DIR, MODEL_DIR, FILE, IN or NAME as the user wrote it; empty for verify
@@ -73,6 +83,7 @@ struct Invocation {
   ForwardRequest forward;
   FixtureRequest fixture;
   ConvertRequest convert;
+  FidRequest fid;
 
   std::string device = "auto"; ///< auto | cpu | cuda, what the user wants (run.device, --device)
 
@@ -92,5 +103,6 @@ ExitCode run_forward(const Invocation&);
 ExitCode run_inspect(const Invocation&);
 ExitCode run_make_fixture(const Invocation&);
 ExitCode run_convert(const Invocation&);
+ExitCode run_fid(const Invocation&);
 
 } // namespace scoreact

@@ -5,6 +5,8 @@
 #include "deck/toml_document.hpp"
 #include "diffusion/step.hpp"
 #include "fixtures/fixtures.hpp"
+#include "models/inception/inception_fid.hpp"
+#include "models/inception/inception_input.hpp"
 #include "models/model_folder.hpp"
 
 #include <fmt/ranges.h>
@@ -43,6 +45,7 @@ const Command commands[] = {
      true, false, true},
     {"convert", "IN", "weights in another file, precision or LoRA spelling; reads what torch.save wrote",
      false, false, false, false},
+    {"fid", "A", "Frechet inception distance between two sets of pictures", false, false, true, true},
     {"inspect", "FILE", "what is in a run file, a checkpoint, a safetensors file", false, false, true, false},
     {"make-fixture", "NAME", "a model folder in a published layout, with random weights", false, true, false,
      false},
@@ -176,6 +179,29 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
         ->type_name("NAME");
     app.get_option("--out")->required();
     app.footer(fixture_names());
+  } else if (command == "fid") {
+    FidRequest& fid = invocation.fid;
+    app.add_option("B", fid.other, "what to compare A with; may be left out with --save-stats")
+        ->type_name("");
+    app.add_option("--weights", fid.weights,
+                   "pt_inception-2015-12-05-6726825d.pth, or a folder with it; default: PyTorch's cache")
+        ->type_name("PATH");
+    app.add_option("--input-convention", fid.input_convention,
+                   "scaling of the pictures: pytorch-fid or torch-fidelity")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--dims", fid.dims, "features: 64, 192, 768 or 2048")
+        ->type_name("N")
+        ->capture_default_str();
+    app.add_option("--batch", fid.batch, "pictures in one call of the network")
+        ->type_name("N")
+        ->check(CLI::Range(1L, 100000L))
+        ->capture_default_str();
+    app.add_option("--save-stats", fid.save_stats, "write mean and covariance of A's features")
+        ->type_name("FILE.npz");
+    app.footer("A and B: a folder of PNG or JPEG files, a folder or file of scoreact sample (samples.h5), "
+               "another HDF5 "
+               "file with a\ndataset images, CIFAR-10's data_batch_*.bin, or statistics in a .npz file.");
   }
 }
 
@@ -211,6 +237,16 @@ void interpret(Invocation& invocation, const Raw& raw) {
     check_choice("make-fixture", invocation.target, names);
     check_choice("--precision", raw.fixture_precision, {"fp32", "fp16"});
     invocation.fixture.half = raw.fixture_precision == "fp16";
+  }
+  if (invocation.command == "fid") {
+    check_choice("--input-convention", invocation.fid.input_convention, input_convention_names());
+    SCOREACT_REQUIRE(std::count(InceptionFid::kDims.begin(), InceptionFid::kDims.end(), invocation.fid.dims) >
+                         0,
+                     ExitCode::usage, "--dims: expected one of {}, found {}",
+                     fmt::join(InceptionFid::kDims, ", "), invocation.fid.dims);
+    SCOREACT_REQUIRE(invocation.fid.save_stats.empty() || invocation.fid.save_stats.ends_with(".npz"),
+                     ExitCode::usage, "--save-stats: expected a name that ends in .npz, found {}",
+                     deck::quoted(invocation.fid.save_stats));
   }
   if (!raw.device.empty())
     check_choice("--device", raw.device, deck::find_key("run.device")->allowed);

@@ -119,6 +119,8 @@ ExitCode run(const Invocation& invocation) {
     return run_convert(invocation);
   if (invocation.command == "make-fixture")
     return run_make_fixture(invocation);
+  if (invocation.command == "fid")
+    return run_fid(invocation);
   SCOREACT_FAIL(ExitCode::internal, "command {} is not wired to a function", invocation.command);
 }
 

@@ -3,6 +3,7 @@
 #include "error/error.hpp"
 #include "models/clip/forward_clip.hpp"
 #include "models/image_reward/forward_image_reward.hpp"
+#include "models/inception/forward_inception.hpp"
 #include "models/json_file.hpp"
 #include "models/pixel_unet/forward_unet2d.hpp"
 #include "models/stable_diffusion/forward_stable_diffusion.hpp"
@@ -29,6 +30,8 @@ const std::vector<ForwardNetwork>& networks() {
       {"ImageReward.safetensors", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
       {"UNet2DConditionModel", {"sample", "timestep", "encoder_hidden_states"}, forward_unet2d_condition},
       {"AutoencoderKL", {"latents", "sample"}, forward_autoencoder_kl},
+      {"pt_inception-2015-12-05-6726825d.pth", {"inp"}, forward_inception},
+      {"pt_inception-2015-12-05-6726825d.safetensors", {"inp"}, forward_inception},
   };
   return all;
 }
