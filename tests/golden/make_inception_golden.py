@@ -44,9 +44,16 @@ def main() -> None:
     inp = (pictures.float() / 255).requires_grad_(True)
     for dims, features in zip(DIMS, ours(inp)):
         case[f"pytorch_fid.{dims}"] = features.detach().mean((2, 3))
-    features = ours(inp)[-1].flatten(1)
-    case["cotangent"] = torch.randn_like(features)
-    (case["grad.inp"],) = torch.autograd.grad(features, inp, case["cotangent"])
+    case["cotangent"] = torch.randn(3, 2048)
+    gradients = {}
+    for dtype in (torch.float32, torch.float64):  # in float32 the jumps of ReLU and of maxima show
+        exact = (pictures.to(dtype) / 255).requires_grad_(True)
+        features = ours.to(dtype)(exact)[-1].flatten(1)
+        (gradients[dtype],) = torch.autograd.grad(features, exact, case["cotangent"].to(dtype))
+    ours.float()
+    case["grad.inp"] = gradients[torch.float64].float()
+    difference = (gradients[torch.float32] - gradients[torch.float64]).norm() / gradients[torch.float64].norm()
+    print(f"gradient of pytorch-fid in float32 against float64: {difference:.2e}")
     with torch.no_grad():
         for name, features in zip((*DIMS, "logits"), theirs(pictures)):
             case[f"torch_fidelity.{name}"] = features
@@ -72,7 +79,7 @@ def main() -> None:
         case[name] = torch.tensor(value, dtype=torch.float64)
         print(f"{name}: {value:.9g}")
     for name, tensor in case.items():
-        if tensor.is_floating_point() and tensor.numel() > 1:
+        if tensor.is_floating_point() and tensor.dim() == 2:
             print(f"{name}: {list(tensor.shape)}, mean {tensor.mean():.4g}, spread between rows {tensor.std(0).mean():.4g}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().contiguous() for k, v in case.items()}, arguments.out)

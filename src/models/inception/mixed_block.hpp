@@ -22,9 +22,10 @@ struct ConvSpec {
 class BasicConv : public torch::nn::Module {
  public:
   BasicConv(long in, const ConvSpec&);
-  /// x [n, in, h, w] fp32 -> [n, out, h', w']
+  /// x [n, in, h, w] -> [n, out, h', w'], in the weights' dtype
   at::Tensor forward(const at::Tensor& x) const;
-  /// Multiplies the norm into the convolution, in float64; to be called after the weights have changed.
+  /// Multiplies the norm into the convolution, in float64, for passes without a graph; to be called after the
+  /// weights have changed.
   void fold();
 
  private:
