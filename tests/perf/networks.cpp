@@ -31,9 +31,7 @@ using Pass = std::function<void()>;
 
 Pass unet(const std::string& folder, const Inputs& x) {
   const auto network = UNet2DCondition::load(folder);
-  return [=] {
-    network->forward(x.at("sample"), x.at("timestep"), x.at("encoder_hidden_states"));
-  };
+  return [=] { network->forward(x.at("sample"), x.at("timestep"), x.at("encoder_hidden_states")); };
 }
 
 /// Forward and backward, gradients of the LoRA only.
