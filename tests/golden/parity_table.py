@@ -9,6 +9,8 @@ Needs torch, diffusers, transformers, pytorch-fid and safetensors (not needed by
     python tests/golden/parity_table.py --scoreact build/bin/scoreact --scratch DIR --full       # sizes of Stable Diffusion 1.5
     ... --only unet,vae                                                                          # some rows
 
+ImageReward's original needs other versions of its libraries: make_image_reward_golden.py compares it.
+
 `output` and `gradient` are max |ours - original| / max |original|, the largest over the tensors. Exit 1 if one is above 1e-5
 or 1e-4.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import shutil
 import subprocess
 import sys
@@ -196,6 +199,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="keys of rows, separated by commas")
     parser.add_argument("--remove", action="store_true", help="remove each fixture when its last row is done")
     arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # of weights that half a CLIPModel leaves over
     scratch: Path = arguments.scratch
     scratch.mkdir(parents=True, exist_ok=True)
     chosen = [r for r in rows(arguments.full) if not arguments.only or r.key in arguments.only.split(",")]
