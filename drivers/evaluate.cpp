@@ -198,7 +198,8 @@ ExitCode run_evaluate(const Invocation& invocation) {
   apply_request(deck, invocation);
   const at::Device device = device_of(invocation.device_id);
   const std::vector<std::string> texts = prompt_texts(deck.prompts);
-  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative});
+  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative},
+                                     deck.run.precision == "bf16");
   const std::vector<long> shape = network->sample_shape();
   ScorePolicy policy(network, deck.sample.guidance_scale); // keeps the pretrained weights
   const Prompts prompts(deck.prompts, network->num_prompts());

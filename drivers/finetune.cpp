@@ -141,7 +141,8 @@ ExitCode run_finetune(const Invocation& invocation) {
 
   const at::Device device = device_of(invocation.device_id);
   const std::vector<std::string> texts = prompt_texts(deck.prompts);
-  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative});
+  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative},
+                                     deck.run.precision == "bf16");
   ScorePolicy policy(network, sample.guidance_scale);
   const auto reward = make_reward(
       deck.reward, network->pixel_shape(),

@@ -203,7 +203,7 @@ ExitCode run_sample(const Invocation& invocation) {
 
   const at::Device device = device_of(invocation.device_id);
   const TextConditions texts = text ? texts_of(deck, request) : TextConditions{};
-  const auto network = make_denoiser(deck.model, deck.schedule, device, texts);
+  const auto network = make_denoiser(deck.model, deck.schedule, device, texts, deck.run.precision == "bf16");
   std::string model = deck.model.path;
   if (invocation.deck && std::filesystem::is_directory(invocation.target)) {
     const RunDirectory directory(invocation.target);

@@ -123,7 +123,8 @@ ExitCode run_value_study(const Invocation& invocation) {
   const Study study = study_of(deck, invocation.check);
   const at::Device device = device_of(invocation.device_id);
   const std::vector<std::string> texts = prompt_texts(deck.prompts);
-  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative});
+  const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative},
+                                     deck.run.precision == "bf16");
   ScorePolicy policy(network, deck.sample.guidance_scale);
   const auto reward = make_reward(
       deck.reward, network->pixel_shape(),

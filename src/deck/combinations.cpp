@@ -98,8 +98,10 @@ void check_reward(const Deck& deck, DeckUse use, Rules& rules) {
 
 /// Keys whose other values the schema reserves; refused rather than ignored.
 void check_reserved(const Deck& deck, Rules& rules) {
-  rules.require(deck.run.precision != "bf16", {"run.precision"},
-                "networks of this version compute in fp32, on a GPU also in tf32; found bf16");
+  rules.require(deck.run.precision != "bf16" ||
+                    (deck.model.kind == "stable_diffusion" && deck.model.train == "lora"),
+                {"run.precision", "model.train"},
+                "bf16 is for frozen weights: expected model.kind = stable_diffusion with model.train = lora");
   rules.require(deck.run.eval_freq == 0, {"run.eval_freq"},
                 "this version does not evaluate while it trains: expected 0, found {}; `scoreact evaluate "
                 "RUN_DIR` evaluates the checkpoints",

@@ -54,7 +54,7 @@ std::vector<Key> rows() {
 {"run.seed", slot<&D::run, &Run::seed>, seed, {}, "", "key of every random number of the run"},
 {"run.epochs", slot<&D::run, &Run::epochs>, at_least_one, {}, "epochs", "rounds of sampling and updating"},
 {"run.device", slot<&D::run, &Run::device>, {}, {"auto", "cpu", "cuda"}, "", "where networks run; auto takes CUDA devices if there are any"},
-{"run.precision", slot<&D::run, &Run::precision>, {}, {"fp32", "tf32", "bf16"}, "", "arithmetic inside networks on a GPU; bookkeeping stays fp32 and fp64; bf16 is reserved"},
+{"run.precision", slot<&D::run, &Run::precision>, {}, {"fp32", "tf32", "bf16"}, "", "arithmetic inside networks on a GPU; bookkeeping stays fp32 and fp64; bf16: the frozen weights of a LoRA run, on the CPU too"},
 {"run.deterministic", slot<&D::run, &Run::deterministic>, {}, {}, "", "the same bits on any number of ranks: fixed micro-batches and a fixed tree of sums"},
 {"run.save_freq", slot<&D::run, &Run::save_freq>, count, {}, "epochs", "between checkpoints; 0: only the last one"},
 {"run.num_checkpoint_limit", slot<&D::run, &Run::num_checkpoint_limit>, at_least_one, {}, "", "checkpoints that are kept"},

@@ -8,16 +8,16 @@
 namespace scoreact {
 namespace {
 
-TrainedPart trained_part(const ModelOptions& model) {
+TrainedPart trained_part(const ModelOptions& model, bool half) {
   using Kind = TrainedPart::Kind;
   const Kind kind = model.train == "lora" ? Kind::lora : model.train == "full" ? Kind::all : Kind::nothing;
-  return {kind, model.lora_rank, model.lora_alpha};
+  return {kind, model.lora_rank, model.lora_alpha, half};
 }
 
 } // namespace
 
 std::shared_ptr<Denoiser> make_denoiser(const ModelOptions& model, const ScheduleOptions& schedule,
-                                        c10::Device device, const TextConditions& texts) {
+                                        c10::Device device, const TextConditions& texts, bool half) {
   if (model.kind == "analytic") {
     return make_analytic_denoiser(model.analytic, schedule);
   }
@@ -25,7 +25,7 @@ std::shared_ptr<Denoiser> make_denoiser(const ModelOptions& model, const Schedul
     SCOREACT_REQUIRE(!model.path.empty(), ExitCode::data,
                      "model.path: expected the folder of a StableDiffusionPipeline for model.kind = "
                      "stable_diffusion");
-    return StableDiffusion::load(model.path, schedule, texts, trained_part(model), device);
+    return StableDiffusion::load(model.path, schedule, texts, trained_part(model, half), device);
   }
   SCOREACT_REQUIRE(model.kind == "pixel_unet", ExitCode::data,
                    "model.kind: expected pixel_unet, stable_diffusion or analytic, found \"{}\"", model.kind);

@@ -106,6 +106,19 @@ def test_a_lora_is_trained_with_the_same_bits_on_two_ranks(tiny: Path, tmp_path:
     assert all(np.abs(values).max() > 0 for name, values in lora.items() if ".up." in name or "lora_B" in name)
 
 
+def test_frozen_weights_in_bfloat16_change_only_rounding(tiny: Path, tmp_path: Path) -> None:
+    rewards, gradients = [], []
+    for precision in ("fp32", "bf16"):
+        run(*deck_words(tiny, "ddpo"), "--set", f"run.precision={precision}", "--out", tmp_path / precision)
+        with h5py.File(tmp_path / precision / "run.h5") as file:
+            rewards.append(file["metrics/reward_mean"][0])
+            gradients.append(file["metrics/grad_norm"][0])
+    assert rewards[0] != rewards[1] and abs(rewards[1] / rewards[0] - 1) < 0.02
+    assert 0.5 < gradients[1] / gradients[0] < 2
+    full, half = (read_safetensors(tmp_path / p / "policy" / "pytorch_lora_weights.safetensors") for p in ("fp32", "bf16"))
+    assert {name: values.dtype for name, values in full.items()} == {name: values.dtype for name, values in half.items()}
+
+
 def test_a_stopped_run_goes_on_to_the_same_bits_and_its_lora_draws_its_pictures(tiny: Path, tmp_path: Path) -> None:
     words = deck_words(tiny, "ctrl")
     run(*words, "--out", tmp_path / "whole")

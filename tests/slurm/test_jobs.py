@@ -201,7 +201,7 @@ def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(slur
         "reward.path": reward,
         "value.pretrain_epochs": 1,
         "value.batch_size": 8,
-        "evaluate.steps": "[2, 3, 4]",
+        "evaluate.steps": "[25, 50, 100]",
         "evaluate.num_samples": 2,
         "evaluate.base_samples": 2,
     }
@@ -219,7 +219,7 @@ def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(slur
     with h5py.File(run / "run.h5") as file:
         assert file["resources/ranks"][:].tolist() == [2, 2]
         assert np.isfinite(file["metrics/reward_mean"][:]).all() and file["metrics/value_mse"][:].min() > 0
-        assert file["evaluation/steps"][:].tolist() == [2, 3, 4]
+        assert file["evaluation/steps"][:].tolist() == [25, 50, 100]
     assert "<html" in (run / "report.html").read_text()
 
 

@@ -97,6 +97,11 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
   std::vector<std::string> all = texts.prompts;
   all.push_back(texts.negative);
   networks->prompts = encode_texts(folder, all, device);
+  if (trained.half) {
+    SCOREACT_REQUIRE(trained.kind != TrainedPart::Kind::all, ExitCode::data,
+                     "a U-Net that is trained in full keeps its weights in fp32; expected LoRA with bfloat16");
+    networks->unet->to(at::kBFloat16);
+  }
   const bool large = networks->unet->config().sample_height >= kCheckpointedSize;
   networks->unet->set_gradient_checkpointing(large);
   networks->vae->set_gradient_checkpointing(large);

@@ -36,7 +36,7 @@ TEST(Combinations, BatchesDivideOneAnother) {
 
 TEST(Combinations, ReservedValuesAreRefusedRatherThanIgnored) {
   EXPECT_EQ(refusal({"run.precision=tf32"}), "");
-  EXPECT_THAT(refusal({"run.precision=bf16"}), HasSubstr("networks of this version compute in fp32"));
+  EXPECT_THAT(refusal({"run.precision=bf16"}), HasSubstr("bf16 is for frozen weights"));
   EXPECT_THAT(refusal({"run.eval_freq=5"}), HasSubstr("scoreact evaluate"));
 }
 
