@@ -138,7 +138,6 @@ ssize_t pwrite_as(const char* name, int descriptor, const void* bytes, size_t co
 
 } // namespace
 
-// NOLINTBEGIN: the C library's names and signatures
 #define MODE_OF(flags)                                                                                       \
   mode_t mode = 0;                                                                                           \
   if ((flags)&O_CREAT) {                                                                                     \
@@ -247,4 +246,3 @@ int symlink(const char* target, const char* path) noexcept {
 }
 
 } // extern "C"
-// NOLINTEND
