@@ -161,7 +161,7 @@ std::vector<Key> rows() {
 {"store.compression", slot<&D::store, &Store::compression>, {0, 9}, {}, "", "gzip level of trajectory files"},
 
 {"data.path", slot<&D::data, &Data::path>, {}, {}, "", "training images of pretrain", Form::path},
-{"data.format", slot<&D::data, &Data::format>, {}, {"csv", "idx", "cifar10"}, "", "csv: pixels and a label a line, .gz or not; idx: MNIST's; cifar10: its binary batches"},
+{"data.format", slot<&D::data, &Data::format>, {}, {"csv", "idx", "cifar10", "imagefolder"}, "", "csv: pixels and a label a line, .gz or not; idx: MNIST's; cifar10: its binary batches; imagefolder: a folder of pictures with captions in metadata.jsonl"},
 {"data.height", slot<&D::data, &Data::height>, {1, 4096}, {}, "pixels", "of an image"},
 {"data.width", slot<&D::data, &Data::width>, {1, 4096}, {}, "pixels", "of an image"},
 {"data.channels", slot<&D::data, &Data::channels>, {1, 4}, {}, "", "1 grey, 3 colour"},
@@ -169,6 +169,7 @@ std::vector<Key> rows() {
 {"data.num_classes", slot<&D::data, &Data::num_classes>, {1, 1e6}, {}, "", "labels are 0 .. num_classes - 1"},
 {"data.test_fraction", slot<&D::data, &Data::test_fraction>, below_one, {}, "", "held out, the same images for every network"},
 {"data.label_noise", slot<&D::data, &Data::label_noise>, unit_interval, {}, "", "share of training labels replaced by another one, at random"},
+{"data.on_bad_item", slot<&D::data, &Data::on_bad_item>, {}, {"refuse", "skip"}, "", "imagefolder: what happens to a line or picture that can't be read"},
 
 {"network.kind", slot<&D::network, &Network::kind>, {}, {"pixel_unet", "classifier_cnn", "classifier_mlp"}, "", "what pretrain trains"},
 {"network.block_out_channels", slot<&D::network, &Network::block_out_channels>, {1, 65536}, {}, "", "U-Net: channels of each resolution", Form::plain, 1},

@@ -6,15 +6,17 @@
 namespace scoreact {
 
 struct DataOptions {
-  std::string path = "";      ///< csv.gz (pixels..., label), IDX images (labels beside), or CIFAR-10 binary
-  std::string format = "csv"; ///< csv | idx | cifar10
+  /// csv.gz (pixels..., label), IDX images (labels beside), CIFAR-10 binary, or a folder with metadata.jsonl
+  std::string path = "";
+  std::string format = "csv"; ///< csv | idx | cifar10 | imagefolder
   long height = 8;
   long width = 8;
   long channels = 1;
   double max_value = 16.0; ///< pixel value that maps to 1; 0 maps to -1
   long num_classes = 10;
-  double test_fraction = 0.2; ///< held out, the same rows for every network of a study
-  double label_noise = 0.0;   ///< share of training labels replaced by a uniformly random other one
+  double test_fraction = 0.2;         ///< held out, the same rows for every network of a study
+  double label_noise = 0.0;           ///< share of training labels replaced by a uniformly random other one
+  std::string on_bad_item = "refuse"; ///< refuse | skip: pictures and lines of an imagefolder
 };
 
 struct NetworkOptions {

@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build ccache pkg-config git libopenmpi-dev openmpi-bin
   libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libfmt-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
   python3-venv)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format shellcheck)
-wheels=(h5py numpy matplotlib)
+wheels=(h5py numpy matplotlib pillow)
 test_wheels=(pytest mypy ruff jsonschema PyYAML)
 
 # LibTorch is the C++ part of the torch wheel. Of the many packages that the wheel depends on, its CPU

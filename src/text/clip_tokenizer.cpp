@@ -7,6 +7,7 @@
 #include "error/error.hpp"
 #include "store/json_text.hpp"
 #include "store/mapped_file.hpp"
+#include "text/clip_words.hpp"
 #include "text/unicode.hpp"
 
 namespace scoreact {
@@ -14,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-constexpr std::string_view kEndOfWord = "</w>";
 
 json json_object_of(const fs::path& path) {
   const MappedFile file(path);
@@ -34,60 +33,6 @@ json optional_object(const fs::path& path) {
 std::string text_at(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-/// The characters that stand for bytes: printable ones for themselves, the others from U+0100 on in their
-/// order, so that no token holds a blank (bytes_to_unicode of GPT-2's encoder).
-bool stands_for_itself(unsigned byte) {
-  return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-}
-
-std::array<std::string, 256> byte_characters() {
-  std::array<std::string, 256> characters;
-  char32_t other = 0x100;
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    const char32_t code = stands_for_itself(byte) ? static_cast<char32_t>(byte) : other++;
-    characters[byte] = unicode::to_utf8({&code, 1});
-  }
-  return characters;
-}
-
-enum class Kind { space, letter, number, symbol };
-
-Kind kind_of(char32_t code) {
-  if (unicode::is_letter(code)) {
-    return Kind::letter;
-  }
-  if (unicode::is_number(code)) {
-    return Kind::number;
-  }
-  return unicode::is_white_space(code) ? Kind::space : Kind::symbol;
-}
-
-/// What the expression's first alternatives match at the start of `text`, in their order. The names of the
-/// special tokens are taken apart again: the pre-tokenizer behind splits words from symbols once more.
-std::size_t literal_length(std::u32string_view text) {
-  static constexpr std::u32string_view kLiterals[] = {
-      U"<|startoftext|>", U"<|endoftext|>", U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"};
-  for (const std::u32string_view literal : kLiterals) {
-    if (text.starts_with(literal)) {
-      return literal.size();
-    }
-  }
-  return 0;
-}
-
-/// The length of the word at the start of `text`, which is not a space.
-std::size_t word_length(std::u32string_view text) {
-  const Kind kind = kind_of(text.front());
-  if (kind == Kind::number) {
-    return 1;
-  }
-  std::size_t length = 1;
-  while (length < text.size() && kind_of(text[length]) == kind) {
-    ++length;
-  }
-  return length;
 }
 
 } // namespace
@@ -137,9 +82,9 @@ struct ClipTokenizer::Files {
     vocabulary_file = merges_file = (folder / "tokenizer.json").string();
     const json whole = json_object_of(vocabulary_file);
     const json model = whole.value("model", json());
-    SCOREACT_REQUIRE(text_at(model, "type") == "BPE" && text_at(model, "end_of_word_suffix") == kEndOfWord,
+    SCOREACT_REQUIRE(text_at(model, "type") == "BPE" && text_at(model, "end_of_word_suffix") == end_of_word,
                      ExitCode::data, "{}: model: expected BPE with the end_of_word_suffix {}",
-                     vocabulary_file, kEndOfWord);
+                     vocabulary_file, end_of_word);
     vocabulary = model.value("vocab", json::object());
     SCOREACT_REQUIRE(vocabulary.is_object(), ExitCode::data, "{}: model.vocab: expected an object",
                      vocabulary_file);
@@ -191,7 +136,7 @@ void ClipTokenizer::set_bytes() {
   };
   for (std::size_t byte = 0; byte < 256; ++byte) {
     bytes_[byte] = known_or_unknown(characters[byte]);
-    last_bytes_[byte] = known_or_unknown(characters[byte] + std::string(kEndOfWord));
+    last_bytes_[byte] = known_or_unknown(characters[byte] + std::string(end_of_word));
   }
 }
 
@@ -248,23 +193,8 @@ void ClipTokenizer::append_word(std::u32string_view word, std::vector<std::int64
 }
 
 void ClipTokenizer::append_plain(std::u32string_view text, std::vector<std::int64_t>& ids) const {
-  while (!text.empty()) {
-    if (kind_of(text.front()) == Kind::space) {
-      text.remove_prefix(1);
-      continue;
-    }
-    const std::size_t literal = literal_length(text);
-    std::u32string_view piece = text.substr(0, literal > 0 ? literal : word_length(text));
-    text.remove_prefix(piece.size());
-    if (piece.front() != U'<') { // 's and its like are words as they are
-      append_word(piece, ids);
-      continue;
-    }
-    while (!piece.empty()) {
-      const std::size_t length = word_length(piece);
-      append_word(piece.substr(0, length), ids);
-      piece.remove_prefix(length);
-    }
+  for (const std::u32string_view word : clip_words(text)) {
+    append_word(word, ids);
   }
 }
 

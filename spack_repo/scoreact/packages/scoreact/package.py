@@ -38,6 +38,7 @@ class Scoreact(CMakePackage, CudaPackage):
     depends_on("python@3.11:", when="+tests", type=("build", "test"))
     depends_on("py-h5py", when="+tests", type=("build", "test"))
     depends_on("py-matplotlib", when="+tests", type=("build", "test"))
+    depends_on("py-pillow", when="+tests", type=("build", "test"))
     depends_on("py-pytest", when="+tests", type=("build", "test"))
     depends_on("py-jsonschema", when="+tests", type=("build", "test"))
     depends_on("py-pyyaml", when="+tests", type=("build", "test"))
