@@ -10,8 +10,9 @@ namespace scoreact {
 namespace {
 
 /// grad.<input> of <main output, cotangent> for every floating-point input; zeros where it does not matter.
+/// A cotangent may lack the output's axes of length 1, as a reward per picture does.
 NamedTensors gradients(const at::Tensor& output, const at::Tensor& cotangent, const NamedTensors& inputs) {
-  SCOREACT_REQUIRE(cotangent.sizes() == output.sizes(), ExitCode::data,
+  SCOREACT_REQUIRE(cotangent.squeeze().sizes() == output.squeeze().sizes(), ExitCode::data,
                    "cotangent: expected the shape of the output, [{}], found [{}]",
                    fmt::join(output.sizes().vec(), ", "), fmt::join(cotangent.sizes().vec(), ", "));
   std::vector<at::Tensor> wanted;
@@ -19,7 +20,7 @@ NamedTensors gradients(const at::Tensor& output, const at::Tensor& cotangent, co
     wanted.push_back(tensor);
   if (wanted.empty())
     return {};
-  const auto found = torch::autograd::grad({output}, wanted, {cotangent}, false, false, true);
+  const auto found = torch::autograd::grad({output}, wanted, {cotangent.view_as(output)}, false, false, true);
   NamedTensors results;
   for (std::size_t i = 0; i < wanted.size(); ++i)
     results.emplace_back("grad." + inputs[i].first,

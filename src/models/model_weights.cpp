@@ -77,13 +77,9 @@ std::vector<std::string> files_of(const std::map<std::string, std::string>& map,
 
 } // namespace
 
-std::vector<std::string> model_weight_files(const std::string& directory, const std::string& stem) {
+std::string model_weight_file(const std::string& directory, const std::string& stem) {
   const fs::path folder(directory);
-  const Candidate found = find_weights(folder, stem);
-  if (!found.index) {
-    return {(folder / found.file).string()};
-  }
-  return files_of(weight_map(folder / found.file), folder);
+  return (folder / find_weights(folder, stem).file).string();
 }
 
 std::map<std::string, at::Tensor> read_model_weights(const std::string& directory, const std::string& stem) {

@@ -18,13 +18,14 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 /// is copied, and what is written to them stays in memory. Throws Error{missing_input | data}.
 std::map<std::string, at::Tensor> read_weights(const std::string& path);
 
-/// The files of one network's weights in `directory`, and the first of these that is there:
-/// STEM.safetensors; STEM.safetensors.index.json and the shards that it lists; their variants .fp16,
-/// .non_ema; the same in torch.save's form, STEM.bin (pytorch_model.bin where STEM is `model`). Throws
-/// Error{missing_input} naming what was looked for, Error{data} for an index that leads elsewhere.
-std::vector<std::string> model_weight_files(const std::string& directory, const std::string& stem);
+/// The file of one network's weights in `directory`, the first of these that is there: STEM.safetensors;
+/// STEM.safetensors.index.json, which lists shards; their variants .fp16, .non_ema; the same in torch.save's
+/// form, STEM.bin (pytorch_model.bin where STEM is `model`). Throws Error{missing_input} naming what was
+/// looked for.
+std::string model_weight_file(const std::string& directory, const std::string& stem);
 
-/// All tensors of these files. Throws as read_weights, and Error{data} for one that stands in two shards or
+/// All tensors of this file, or of the shards that it lists. Throws as read_weights, Error{data} for an index
+/// that leads elsewhere, and Error{data} for one that stands in two shards or
 /// that the index names and its shard lacks.
 std::map<std::string, at::Tensor> read_model_weights(const std::string& directory, const std::string& stem);
 

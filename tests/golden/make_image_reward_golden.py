@@ -108,10 +108,13 @@ def compare_full(wheel: Path, scoreact: str, scratch: Path) -> None:
     mask = (ids != 0).long()
     pixels, cotangent = torch.randn(2, 3, 224, 224), torch.randn(2)
     expected = run(model, ids, mask, pixels, cotangent)
-    save_file({"input_ids": ids, "attention_mask": mask, "pixel_values": pixels, "cotangent": cotangent}, scratch / "in.safetensors")
+    save_file({"input_ids": ids, "attention_mask": mask, "pixel_values": pixels, "cotangent": cotangent.unsqueeze(1)},
+              scratch / "in.safetensors")
     subprocess.run([scoreact, "forward", folder, "--inputs", scratch / "in.safetensors", "--out", scratch / "out.safetensors",
                     "--grad"], check=True)
     found = load_file(scratch / "out.safetensors")
+    expected["reward"] = expected["normalised"].unsqueeze(1)
+    expected["grad.pixel_values"] /= model.std
     for name, limit in (("reward", 1e-5), ("grad.pixel_values", 1e-4)):
         error = ((found[name] - expected[name]).norm() / expected[name].norm()).item()
         print(f"ImageReward {name}: relative error {error:.2e}")

@@ -6,6 +6,10 @@ Run by hand in an environment that has torch, diffusers, transformers, peft, pyt
     python tests/perf/networks_beside_python.py --build build --scratch DIR                       # all, one and two threads
     python tests/perf/networks_beside_python.py --build build --scratch DIR --only unet,vae --threads 1
 
+ImageReward's original needs other versions of its libraries, and its package unpacked (see tests/golden/make_image_reward_golden.py):
+
+    python tests/perf/networks_beside_python.py --build build --scratch DIR --only image_reward --image-reward WHEEL_FOLDER
+
 Fixtures of the full sizes are made in DIR (some GB) and stay. Times are medians of the passes of both turns; loading doesn't count.
 """
 
@@ -34,6 +38,7 @@ NETWORKS = {
     "clip_text": ("sd15", "text_encoder", 10),
     "clip_vision": ("clip", "", 5),
     "inception": ("inception", "", 5),
+    "image_reward": ("image-reward", "", 3),
 }
 
 
@@ -53,10 +58,25 @@ def inputs_of(network: str) -> Tensors:
         return {"input_ids": torch.randint(0, 49000, (8, 77))}
     if network == "clip_vision":
         return {"pixel_values": torch.randn(8, 3, 224, 224)}
+    if network == "image_reward":
+        ids = torch.randint(1000, 30000, (4, 35))
+        return {"pixel_values": torch.randn(4, 3, 224, 224), "input_ids": ids, "attention_mask": torch.ones_like(ids)}
     return {"inp": torch.rand(8, 3, 299, 299)}
 
 
+def original_image_reward(folder: Path) -> Callable[[Tensors], object]:
+    sys.path.insert(0, str(ROOT / "tests" / "golden"))
+    from make_image_reward_golden import original as package
+
+    model = package(Path(os.environ["IMAGE_REWARD_WHEEL"])).reward.ImageReward(str(folder / "med_config.json"))
+    model.load_state_dict(torch.load(folder / "ImageReward.pt"), strict=True)
+    model.eval()
+    return lambda x: model.score_gard(x["input_ids"], x["attention_mask"], x["pixel_values"])
+
+
 def original(network: str, folder: Path) -> Callable[[Tensors], object]:
+    if network == "image_reward":
+        return original_image_reward(folder)
     if network.startswith("unet"):
         from diffusers import UNet2DConditionModel
 
@@ -113,7 +133,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, required=True)
     parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--only", default=",".join(NETWORKS), help="separated by commas")
+    usual = [name for name in NETWORKS if name != "image_reward"]
+    parser.add_argument("--only", default=",".join(usual), help="separated by commas")
+    parser.add_argument("--image-reward", metavar="WHEEL_FOLDER", default="", help="the unpacked package")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--python-worker", nargs=4, help=argparse.SUPPRESS)
@@ -135,7 +157,7 @@ def main() -> None:
         ours = [program / "bench_networks", network, folder, file, str(passes)]
         python = [sys.executable, __file__, "--build", ".", "--scratch", ".", "--python-worker", network, folder, file, str(passes)]
         for threads in arguments.threads.split(","):
-            environment = {**os.environ, "OMP_NUM_THREADS": threads}
+            environment = {**os.environ, "OMP_NUM_THREADS": threads, "IMAGE_REWARD_WHEEL": arguments.image_reward}
             times: dict[str, list[float]] = {"python": [], "ours": []}
             for turn in range(arguments.turns):
                 order = [("python", python), ("ours", ours)]

@@ -82,7 +82,7 @@ def test_image_reward(tmp_path: Path) -> None:
     ids = np.array([[101, 1037, 4937, 102, 0, 0], [101, 2048, 8462, 2015, 1037, 102]], np.int64)
     inputs = {"pixel_values": noise(2, 3, 64, 64), "input_ids": ids, "attention_mask": (ids != 0).astype(np.int64)}
     reward = forward(folder, inputs)["reward"]
-    assert reward.shape == (2,) and np.isfinite(reward).all()
+    assert reward.shape == (2, 1) and np.isfinite(reward).all()
     changed = {**inputs, "input_ids": np.where(ids == 0, 7, ids)}  # what is masked does not matter
     np.testing.assert_array_equal(forward(folder, changed)["reward"], reward)
     expect_directional_derivative(folder, inputs, "reward")

@@ -45,7 +45,8 @@ std::shared_ptr<Classifier> Classifier::load(const std::string& directory, c10::
                    directory);
   const auto config = read_config((std::filesystem::path(directory) / "config.json").string());
   auto classifier = std::make_shared<Classifier>(config, 0);
-  load_tensors(classifier->named_parameters(), read_model_weights(directory, "model"), directory);
+  load_tensors(classifier->named_parameters(), read_model_weights(directory, "model"),
+               model_weight_file(directory, "model"));
   for (const auto& [name, tensor] : classifier->named_parameters()) {
     at::Tensor(tensor).requires_grad_(false);
   }

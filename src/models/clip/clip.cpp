@@ -63,7 +63,8 @@ std::shared_ptr<Clip> Clip::load(const std::string& path, c10::Device device) {
   std::shared_ptr<Clip> model;
   if (fs::exists(config_file)) {
     model = std::make_shared<Clip>(read_clip_config(config_file.string()));
-    load_tensors(model->named_parameters().pairs(), read_model_weights(path, "model"), path);
+    load_tensors(model->named_parameters().pairs(), read_model_weights(path, "model"),
+                 model_weight_file(path, "model"));
   } else {
     SCOREACT_REQUIRE(fs::exists(path), ExitCode::missing_input, "{}: no such folder or file", path);
     model = load_openai(fs::is_directory(path) ? only_weight_file(path) : path);

@@ -77,7 +77,7 @@ std::shared_ptr<ClipText> ClipText::load(const std::string& directory, c10::Devi
   const auto config = read_clip_text_config((std::filesystem::path(directory) / "config.json").string());
   auto model = std::make_shared<ClipText>(config);
   load_tensors(model->named_parameters().pairs(), text_tensors(read_model_weights(directory, "model")),
-               directory);
+               model_weight_file(directory, "model"));
   model->to(device);
   return model;
 }

@@ -66,7 +66,7 @@ std::shared_ptr<ClipVision> ClipVision::load(const std::string& directory, c10::
   const auto config = read_clip_vision_config((std::filesystem::path(directory) / "config.json").string());
   auto model = std::make_shared<ClipVision>(config);
   load_tensors(model->named_parameters().pairs(), vision_tensors(read_model_weights(directory, "model")),
-               directory);
+               model_weight_file(directory, "model"));
   model->to(device);
   return model;
 }

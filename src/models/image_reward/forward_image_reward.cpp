@@ -15,7 +15,8 @@ NamedTensors forward_image_reward(const std::string& directory, ForwardInputs& i
   SCOREACT_REQUIRE(ids.numel() == 0 ||
                        (ids.min().item<double>() >= 0 && ids.max().item<double>() < double(words)),
                    ExitCode::data, "input_ids: expected numbers from 0 to {}", words - 1);
-  return {{"reward", network->forward(pixels, ids.to(at::kLong), mask)}};
+  const at::Tensor raw = network->forward(pixels, ids.to(at::kLong), mask);
+  return {{"reward", ImageReward::normalised(raw).unsqueeze(1)}}; // [n, 1], as the original's score_gard
 }
 
 } // namespace scoreact

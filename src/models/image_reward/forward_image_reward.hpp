@@ -4,8 +4,8 @@
 
 namespace scoreact {
 
-/// pixel_values [n, 3, S, S], input_ids and attention_mask [n, L] -> reward [n], as the head gives it (before
-/// ImageReward's mean and deviation are taken off). Throws Error{data}.
+/// pixel_values [n, 3, S, S], input_ids and attention_mask [n, L] -> reward [n, 1], normalised: what the
+/// original's score_gard gives. Throws Error{data}.
 NamedTensors forward_image_reward(const std::string& directory, ForwardInputs&, c10::Device);
 
 } // namespace scoreact

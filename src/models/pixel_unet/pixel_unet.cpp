@@ -42,7 +42,8 @@ std::shared_ptr<PixelUnet> PixelUnet::load(const std::string& directory, const S
   const std::string folder = (fs::exists(root / "unet" / "config.json") ? root / "unet" : root).string();
   const UnetConfig config = read_unet_config((fs::path(folder) / "config.json").string());
   auto network = std::make_shared<unet::Unet2d>(config, std::nullopt);
-  load_tensors(parameters_of(*network), read_model_weights(folder, weights_stem), folder);
+  load_tensors(parameters_of(*network), read_model_weights(folder, weights_stem),
+               model_weight_file(folder, weights_stem));
   std::shared_ptr<PixelUnet> model(new PixelUnet(std::move(network), scheduler_of(directory, schedule)));
   model->to(device);
   return model;

@@ -22,7 +22,8 @@ void load_frozen_weights(torch::nn::Module& network, const std::string& director
     item.value().set_requires_grad(false);
     destination.emplace_back(item.key(), item.value());
   }
-  load_tensors(destination, read_model_weights(directory, "diffusion_pytorch_model"), directory);
+  const std::string stem = "diffusion_pytorch_model";
+  load_tensors(destination, read_model_weights(directory, stem), model_weight_file(directory, stem));
   network.to(device);
 }
 
