@@ -1,9 +1,9 @@
 /// scoreact evaluate RUN_DIR: reward, KL, judge and Frechet distance of the base model and of every
 /// checkpoint over step counts and solvers, and the share of the attainable gain; into RUN_DIR/run.h5.
 #include "command.hpp"
-#include "data/image_data.hpp"
 #include "evaluation/frechet.hpp"
 #include "evaluation/optimum.hpp"
+#include "evaluation/picture_reference.hpp"
 #include "evaluation/policy_evaluation.hpp"
 #include "models/registry.hpp"
 #include "run/network_setup.hpp"
@@ -112,30 +112,17 @@ std::shared_ptr<Classifier> load_judge(const std::string& path, const std::vecto
   return judge;
 }
 
-/// The reference images as a Gaussian; nothing if the deck names none. Rank 0 needs it.
-std::optional<GaussianFit> load_reference(const Deck& deck, const std::vector<long>& sample_shape) {
-  if (deck.evaluate.reference.empty())
-    return std::nullopt;
-  DataOptions options = deck.data;
-  options.path = deck.evaluate.reference;
-  const ImageData data = read_images(options);
-  SCOREACT_REQUIRE((sample_shape == std::vector<long>{data.channels, data.height, data.width}),
-                   ExitCode::data,
-                   "evaluate.reference = {}: pictures of {} x {} x {}, the model draws others", options.path,
-                   data.channels, data.height, data.width);
-  return fit_gaussian(at::from_blob(const_cast<float*>(data.pixels.data()),
-                                    {data.count(), data.pixels_per_image()}, at::kFloat));
-}
-
-/// The first `count` of the drawn samples against the reference: the distance is biased by the number of
-/// samples, so all compared distances have the same one.
-double distance_to(const std::optional<GaussianFit>& reference, const PolicyEvaluation& drawn, long count) {
-  const long samples = static_cast<long>(drawn.reward.size());
-  if (!reference || drawn.pixels.empty() || std::min(count, samples) < 2)
+/// The drawn pictures against the reference. The distance is biased by the number of pictures, so all that
+/// are compared have the same one.
+double distance_to(const PictureReference* reference, const PolicyEvaluation& drawn,
+                   const Communicator& ranks) {
+  if (!reference || !ranks.root())
     return kUnknown;
-  const at::Tensor rows = at::from_blob(const_cast<double*>(drawn.pixels.data()),
-                                        {samples, reference->mean.numel()}, at::kDouble);
-  return frechet_distance(fit_gaussian(rows.narrow(0, 0, std::min(count, samples))), *reference);
+  const long d = reference->fit.mean.numel(), n = static_cast<long>(drawn.features.size()) / d;
+  if (n < 2)
+    return kUnknown;
+  const at::Tensor rows = at::from_blob(const_cast<double*>(drawn.features.data()), {n, d}, at::kDouble);
+  return frechet_distance(fit_gaussian(rows), reference->fit);
 }
 
 json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
@@ -207,9 +194,9 @@ ExitCode run_evaluate(const Invocation& invocation) {
       deck.reward, network->pixel_shape(),
       reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
   const auto judge = load_judge(deck.evaluate.judge, shape, network->num_prompts(), device);
-  const auto reference = ranks.root() ? load_reference(deck, shape) : std::nullopt;
+  const auto reference = open_reference(deck.evaluate, deck.data, network->pixel_shape(), device, ranks);
+  const PictureFeatures features = reference ? reference->features : PictureFeatures();
   const EvaluationParts parts{policy, reward, judge, prompts, ranks, device, deck.sample.micro_batch_size};
-  const bool pixels = !deck.evaluate.reference.empty();
   const std::vector<Setting> settings = settings_of(deck);
   auto checkpoints = sound_checkpoints(directory, ranks);
   if (invocation.check && checkpoints.size() > 1)
@@ -220,8 +207,9 @@ ExitCode run_evaluate(const Invocation& invocation) {
 
   // what the unchanged model does at the training solver: the optimum and the base figures
   const RolloutKey base_key{deck.evaluate.seed, 1}, key{deck.evaluate.seed, 0};
-  const PolicyEvaluation base = evaluate_policy(parts, step_table(network->schedule(), deck.sample, base_key),
-                                                deck.evaluate.base_samples, base_key, {false, pixels});
+  const PolicyEvaluation base =
+      evaluate_policy(parts, step_table(network->schedule(), deck.sample, base_key),
+                      deck.evaluate.base_samples, base_key, {false, features, deck.evaluate.num_samples});
   const Optimum optimum = attainable_optimum(base.reward, base.prompts, kl_weight);
   EvaluationTable table;
   for (const char* name : kTables)
@@ -234,7 +222,7 @@ ExitCode run_evaluate(const Invocation& invocation) {
                       {"base_reward", optimum.base_reward},
                       {"kl_weight", kl_weight},
                       {"base_judge_accuracy", mean_of(base.judged_right)},
-                      {"base_frechet", distance_to(reference, base, deck.evaluate.num_samples)},
+                      {"base_frechet", distance_to(reference.get(), base, ranks)},
                       {"num_samples", static_cast<std::int64_t>(deck.evaluate.num_samples)},
                       {"base_samples", static_cast<std::int64_t>(deck.evaluate.base_samples)},
                       {"seed", static_cast<std::int64_t>(deck.evaluate.seed)}};
@@ -248,8 +236,8 @@ ExitCode run_evaluate(const Invocation& invocation) {
     for (const Setting& setting : settings) {
       const StepTable steps =
           step_table(network->schedule(), deck.sample, setting.steps, setting.solver, key);
-      const PolicyEvaluation drawn =
-          evaluate_policy(parts, steps, deck.evaluate.num_samples, key, {true, pixels});
+      const PolicyEvaluation drawn = evaluate_policy(parts, steps, deck.evaluate.num_samples, key,
+                                                     {true, features, deck.evaluate.num_samples});
       const double reward = mean_of(drawn.reward), path = mean_of(drawn.kl_path),
                    chain = mean_of(drawn.kl_chain);
       const std::map<std::string, double> cells = {
@@ -258,7 +246,7 @@ ExitCode run_evaluate(const Invocation& invocation) {
           {"kl_path", path},
           {"kl_chain", chain},
           {"judge_accuracy", mean_of(drawn.judged_right)},
-          {"frechet_distance", distance_to(reference, drawn, deck.evaluate.num_samples)},
+          {"frechet_distance", distance_to(reference.get(), drawn, ranks)},
           {"gain_share_path", share_of_gain(optimum, kl_weight, reward, path)},
           {"gain_share_chain", share_of_gain(optimum, kl_weight, reward, chain)}};
       for (const auto& [name, value] : cells)

@@ -110,8 +110,13 @@ PolicyEvaluation evaluate_policy(const EvaluationParts& parts, const StepTable& 
   }
   if (parts.judge)
     result.judged_right = gathered(right, parts.ranks);
-  if (wants.pixels)
-    result.pixels = gathered(finals, parts.ranks);
+  if (wants.features) {
+    const long count = std::clamp(wants.described - shard.first, 0L, shard.count);
+    result.features =
+        gathered(count > 0 ? wants.features(parts.policy.network().to_pixels(finals.narrow(0, 0, count)))
+                           : at::empty({0}),
+                 parts.ranks);
+  }
   const at::Tensor all = parts.prompts.in_turn(0, samples);
   result.prompts.assign(all.data_ptr<std::int64_t>(), all.data_ptr<std::int64_t>() + samples);
   return result;

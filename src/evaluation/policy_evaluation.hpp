@@ -2,6 +2,7 @@
 /// Draws samples of one policy through one step table on all ranks and scores them: reward, path KL and chain
 /// KL to the pretrained process (paper eq. 16, docs/mathematics.md section 4), and the verdict of a judge
 /// that was never a reward.
+#include "evaluation/picture_reference.hpp"
 #include "models/classifier/classifier.hpp"
 #include "parallel/communicator.hpp"
 #include "rewards/reward.hpp"
@@ -19,7 +20,7 @@ struct PolicyEvaluation {
   std::vector<double> kl_path;       ///< [n] nats; NaN for a deterministic solver; empty if not asked for
   std::vector<double> kl_chain;      ///< [n] nats; NaN unless every transition is one Gaussian of the score
   std::vector<double> judged_right;  ///< [n] 1 where the judge sees the prompted class; empty without judge
-  std::vector<double> pixels;        ///< [n, d] final states; empty if not asked for
+  std::vector<double> features;      ///< [m, d] of the first samples, m = wants.described at most
   std::vector<std::int64_t> prompts; ///< [n]
 };
 
@@ -34,8 +35,9 @@ struct EvaluationParts {
 };
 
 struct EvaluationWants {
-  bool divergence = true; ///< kl_path and kl_chain: needs the pretrained network at some of the steps
-  bool pixels = false;
+  bool divergence = true;   ///< kl_path and kl_chain: needs the pretrained network at some of the steps
+  PictureFeatures features; ///< of the drawn pictures; may be empty
+  long described = 0;       ///< of so many samples, the first ones
 };
 
 /// The noise is keyed by `key`: the same key means the same noise for every policy. Collective.

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 PROGRAM = os.environ["SCOREACT"]
+SOURCE = Path(os.environ["SCOREACT_SOURCE_DIR"])
 Pictures = npt.NDArray[np.uint8]
 
 
@@ -140,3 +141,32 @@ def test_errors_say_what_was_expected(sets: tuple[Path, Path], weights: Path, tm
     assert "mu and sigma" in scoreact("fid", a, tmp_path / "wrong.npz", *fine, code=65).stderr
     np.savez(tmp_path / "other.npz", mu=np.zeros(3), sigma=np.eye(3))
     assert "64 numbers against 3" in scoreact("fid", a, tmp_path / "other.npz", *fine, code=65).stderr
+
+
+def test_evaluate_takes_the_same_distance_of_the_pictures_that_it_draws(
+    sets: tuple[Path, Path], weights: Path, tmp_path: Path
+) -> None:
+    """The digit model's base pictures, which are grey, against colour pictures: only the sameness matters."""
+    run, reference = tmp_path / "run", sets[0]
+    changed = {
+        "run.epochs": 1,
+        "sample.num_steps": 2,
+        "sample.samples_per_epoch": 4,
+        "sample.micro_batch_size": 2,
+        "train.minibatch_size": 4,
+        "train.micro_batch_size": 2,
+        "train.num_times": 1,
+        "value.steps_per_epoch": 1,
+        "evaluate.num_samples": 5,
+        "evaluate.base_samples": 6,
+        "evaluate.steps": "[2]",
+        "evaluate.inception": weights,
+        "evaluate.reference": reference,
+    }
+    words = [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
+    scoreact("finetune", SOURCE / "inputs" / "digits" / "ctrl.toml", *words, "--out", run)
+    table = {n: json.loads(scoreact("evaluate", run, "--json", ranks=n).stdout) for n in (1, 2)}
+    scoreact("sample", run, "--count", 5, "--seed", 1000, "--steps", 2, "--out", tmp_path / "drawn")
+    expected = json.loads(scoreact("fid", tmp_path / "drawn", reference, "--weights", weights, "--json").stdout)["fid"]
+    assert np.isclose(table[1]["frechet_distance"][-1][0], expected, rtol=1e-4)
+    assert table[1]["frechet_distance"] == table[2]["frechet_distance"]

@@ -98,8 +98,9 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
   all.push_back(texts.negative);
   networks->prompts = encode_texts(folder, all, device);
   if (trained.half) {
-    SCOREACT_REQUIRE(trained.kind != TrainedPart::Kind::all, ExitCode::data,
-                     "a U-Net that is trained in full keeps its weights in fp32; expected LoRA with bfloat16");
+    SCOREACT_REQUIRE(
+        trained.kind != TrainedPart::Kind::all, ExitCode::data,
+        "a U-Net that is trained in full keeps its weights in fp32; expected LoRA with bfloat16");
     networks->unet->to(at::kBFloat16);
   }
   const bool large = networks->unet->config().sample_height >= kCheckpointedSize;

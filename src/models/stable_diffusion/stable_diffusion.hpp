@@ -19,7 +19,7 @@ struct TrainedPart {
   Kind kind = Kind::nothing;
   long lora_rank = 4;
   double lora_alpha = 4.0; ///< the update is scaled by alpha / rank
-  bool half = false;       ///< the frozen U-Net in bfloat16, as mixed-precision LoRA training; the LoRA stays fp32
+  bool half = false; ///< the frozen U-Net in bfloat16, as mixed-precision LoRA training; the LoRA stays fp32
 };
 
 class StableDiffusion : public Denoiser {

@@ -72,7 +72,7 @@ struct ShiftedPolicy {
   PolicyEvaluation evaluate(const SampleOptions& sample, long count) {
     const StepTable table = step_table(network->schedule(), sample, {3, 0});
     return evaluate_policy({*policy, reward, nullptr, prompts, ranks, at::kCPU, 16}, table, count, {3, 0},
-                           {true, true});
+                           {true, [](const at::Tensor& x) { return 2 * x; }, 30});
   }
 };
 
@@ -84,11 +84,11 @@ TEST(EvaluatePolicy, FindsNoDivergenceOfThePretrainedPolicy) {
   ShiftedPolicy unchanged(0.0);
   const PolicyEvaluation result = unchanged.evaluate({.num_steps = 20}, 37);
   EXPECT_EQ(result.reward.size(), 37u);
-  EXPECT_EQ(result.pixels.size(), 74u);
+  EXPECT_EQ(result.features.size(), 60u) << "of the first 30";
   EXPECT_EQ(mean_of(result.kl_path), 0.0);
   EXPECT_EQ(mean_of(result.kl_chain), 0.0);
-  for (std::size_t i = 0; i < result.reward.size(); ++i)
-    EXPECT_NEAR(result.reward[i], result.pixels[2 * i], 1e-6); // RM = (1, 0) . x
+  for (std::size_t i = 0; i < 30; ++i)
+    EXPECT_NEAR(2 * result.reward[i], result.features[2 * i], 1e-6); // RM = (1, 0) . x
 }
 
 TEST(EvaluatePolicy, AgreesOnPathAndChainDivergenceForEulerSteps) {
