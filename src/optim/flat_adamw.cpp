@@ -1,10 +1,13 @@
 #include "optim/flat_adamw.hpp"
 
 #include "bridge/bridge.hpp"
+#include "error/error.hpp"
 #include "kernels/adamw_ema.hpp"
 #include "parallel/tree_sum.hpp"
 
 #include <torch/torch.h>
+
+#include <optional>
 
 namespace scoreact {
 
@@ -23,6 +26,16 @@ FlatAdamW::FlatAdamW(FlatParameters parameters, const AdamWOptions& options, con
   second_ = at::zeros_like(parameters_.values());
   if (options_.ema_decay > 0)
     ema_ = parameters_.values().detach().clone();
+  rates_ = {{parameters_.size(), 1.0}};
+}
+
+void FlatAdamW::set_rates(std::vector<RateGroup> groups) {
+  long length = 0;
+  for (const RateGroup& group : groups)
+    length += group.length;
+  SCOREACT_REQUIRE(length == parameters_.size(), ExitCode::internal,
+                   "learning rates for {} numbers of the {} of the network", length, parameters_.size());
+  rates_ = std::move(groups);
 }
 
 at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
@@ -87,12 +100,20 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
                             1.0,
                             options_.max_grad_norm,
                             options_.ema_decay};
-    if (ema_.defined()) {
-      bridge::Output<float> ema(ema_, bridge::Contents::updated);
-      kernels::adamw_ema(stream, step, norm.span().data, p.span(), g.span(), m.span(), v.span(), ema.span());
-    } else {
-      kernels::adamw_ema(stream, step, norm.span().data, p.span(), g.span(), m.span(), v.span(),
-                         {nullptr, 0});
+    std::optional<bridge::Output<float>> ema;
+    if (ema_.defined())
+      ema.emplace(ema_, bridge::Contents::updated);
+    long start = 0;
+    for (const RateGroup& group : rates_) {
+      const auto part = [&](auto all) {
+        all.data += start;
+        all.size = group.length;
+        return all;
+      };
+      step.learning_rate = learning_rate * group.factor;
+      kernels::adamw_ema(stream, step, norm.span().data, part(p.span()), part(g.span()), part(m.span()),
+                         part(v.span()), ema ? part(ema->span()) : kernels::Span<float>{nullptr, 0});
+      start += group.length;
     }
   }
   return squared_norm.sqrt();

@@ -21,9 +21,18 @@ struct MicroBatches {
   long total = 1, first = 0, count = 1;
 };
 
+/// Consecutive numbers of the flat buffer whose learning rate is `factor` times that of the update.
+struct RateGroup {
+  long length = 0;
+  double factor = 1;
+};
+
 class FlatAdamW {
  public:
   FlatAdamW(FlatParameters parameters, const AdamWOptions&, const Communicator&, bool deterministic);
+  /// Learning rates of parts of the network, from the front of the buffer; the norm that clips is still that
+  /// of the whole gradient. Throws Error{internal} if the lengths do not add up to the buffer.
+  void set_rates(std::vector<RateGroup> groups);
 
   /// One optimiser update. `accumulate(i)`, i = 0..count-1, runs forward and backward of this rank's i-th
   /// micro-batch; the gradients of all micro-batches of all ranks are summed (bit-equal for any number of
@@ -47,6 +56,7 @@ class FlatAdamW {
   bool deterministic_;
   std::shared_ptr<GradientReduction> reduction_;
   std::unique_ptr<EarlyReduction> early_; ///< where it pays: large gradients that a device sums by itself
+  std::vector<RateGroup> rates_;
   long steps_ = 0;
   at::Tensor first_, second_, ema_;
 };

@@ -1,18 +1,35 @@
 #pragma once
 /// Cross-entropy with label smoothing on images with added noise of random strength.
 #include "models/classifier/classifier.hpp"
-#include "pretraining/train_denoiser.hpp"
+#include "pretraining/pretrain_options.hpp"
+#include "pretraining/training_batches.hpp"
+#include "pretraining/training_task.hpp"
+
+#include <memory>
 
 namespace scoreact {
 
-/// Trains in place; afterwards the classifier holds the moving average of its parameters (if ema_decay > 0).
-void train_classifier(Classifier&, const TrainingBatches&, const PretrainOptions&, const Communicator&,
-                      const TrainingObserver&);
+class ClassifierTask : public TrainingTask {
+ public:
+  ClassifierTask(std::shared_ptr<Classifier> classifier, TrainingBatches training, TrainingBatches held_out,
+                 const PretrainOptions&);
+  std::vector<ParameterGroup> parameters() override;
+  at::Tensor loss(const BatchRows&) override;
+  /// test_accuracy and test_log_likelihood of the held-out images.
+  std::vector<MetricInfo> figures() const override;
+  std::vector<double> held_out() override;
+  void save(const std::string& folder) override { classifier_->save(folder); }
 
-/// The loss of one batch: targets (1 - s) one-hot + s / classes; noise sigma_i z with sigma_i uniform in [0,
-/// input_noise].
+ private:
+  std::shared_ptr<Classifier> classifier_;
+  TrainingBatches training_, held_out_;
+  PretrainOptions options_;
+};
+
+/// The loss of some rows of a batch: targets (1 - s) one-hot + s / classes; noise sigma_i z with sigma_i
+/// uniform in [0, input_noise].
 at::Tensor classification_loss(Classifier&, const ImageBatch&, const PretrainOptions&, std::uint64_t seed,
-                               long iteration);
+                               const BatchRows&);
 
 struct ClassifierScore {
   double accuracy = 0;       ///< share of images whose likeliest class is their label

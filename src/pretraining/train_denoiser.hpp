@@ -3,30 +3,37 @@
 /// c)|^2 over uniform times i = 0..N-1, with labels dropped to the null condition for classifier-free
 /// guidance.
 #include "models/pixel_unet/pixel_unet.hpp"
-#include "parallel/communicator.hpp"
 #include "pretraining/pretrain_options.hpp"
 #include "pretraining/training_batches.hpp"
+#include "pretraining/training_task.hpp"
 
-#include <functional>
+#include <memory>
 
 namespace scoreact {
 
-/// What a training loop tells once every log_freq iterations.
-struct TrainingReport {
-  long iteration = 0; ///< updates done
-  double loss = 0;    ///< mean over the iterations since the last report
-  double learning_rate = 0;
-  double grad_norm = 0; ///< mean since the last report, before clipping
+class DenoiserTask : public TrainingTask {
+ public:
+  /// Throws Error{data} unless the model predicts eps.
+  DenoiserTask(std::shared_ptr<PixelUnet> model, TrainingBatches training, TrainingBatches held_out,
+               const PretrainOptions&);
+  std::vector<ParameterGroup> parameters() override;
+  at::Tensor loss(const BatchRows&) override;
+  /// test_loss: the loss of all held-out images, none of their labels dropped.
+  std::vector<MetricInfo> figures() const override;
+  std::vector<double> held_out() override;
+  /// Eight of each class (64 of an unconditional model) by DDIM in 20 steps.
+  at::Tensor samples() override;
+  long columns() const override;
+  void save(const std::string& folder) override { model_->save(folder); }
+
+ private:
+  std::shared_ptr<PixelUnet> model_;
+  TrainingBatches training_, held_out_;
+  PretrainOptions options_;
 };
-using TrainingObserver = std::function<void(const TrainingReport&)>;
 
-/// Trains `model` in place; afterwards it holds the moving average of its parameters (if ema_decay > 0). The
-/// model must predict eps.
-void train_denoiser(PixelUnet& model, const TrainingBatches&, const PretrainOptions&, const Communicator&,
-                    const TrainingObserver&);
-
-/// The loss of one batch, a scalar with graph.
+/// The loss of some rows of a batch, a scalar with graph.
 at::Tensor denoising_loss(PixelUnet& model, const ImageBatch&, double label_dropout, std::uint64_t seed,
-                          long iteration);
+                          const BatchRows&);
 
 } // namespace scoreact

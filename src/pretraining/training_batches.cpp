@@ -19,32 +19,34 @@ kernels::NoiseKey key_of(std::uint64_t seed, long iteration, long what, kernels:
 
 } // namespace
 
-at::Tensor random_integers(std::uint64_t seed, long iteration, long what, long count, long bound) {
+at::Tensor random_integers(std::uint64_t seed, long iteration, long what, long first, long count,
+                           long bound) {
   at::Tensor integers = torch::empty({count}, torch::kInt64);
   auto* out = integers.data_ptr<std::int64_t>();
   const kernels::NoiseKey key = key_of(seed, iteration, what, kernels::Purpose::time);
   for (long i = 0; i < count; ++i) {
-    out[i] = static_cast<std::int64_t>(kernels::uniform_at(key, i, 0) * static_cast<double>(bound));
+    out[i] = static_cast<std::int64_t>(kernels::uniform_at(key, first + i, 0) * static_cast<double>(bound));
   }
   return integers;
 }
 
-at::Tensor random_uniform(std::uint64_t seed, long iteration, long what, long count) {
+at::Tensor random_uniform(std::uint64_t seed, long iteration, long what, long first, long count) {
   at::Tensor uniform = torch::empty({count, 1}, torch::kFloat32);
   {
     bridge::Output<float> out(uniform);
     kernels::uniform_noise(bridge::stream_of(uniform),
-                           key_of(seed, iteration, what, kernels::Purpose::augmentation), 0, out.rows());
+                           key_of(seed, iteration, what, kernels::Purpose::augmentation), first, out.rows());
   }
   return uniform.squeeze(1);
 }
 
-at::Tensor random_normal_like(const at::Tensor& like, std::uint64_t seed, long iteration) {
+at::Tensor random_normal_like(const at::Tensor& like, std::uint64_t seed, long iteration, long first,
+                              long what) {
   at::Tensor noise = torch::empty(like.sizes(), like.options().requires_grad(false));
   {
     bridge::Output<float> out(noise);
     kernels::normal_noise(bridge::stream_of(noise),
-                          key_of(seed, iteration, 0, kernels::Purpose::forward_noise), 0, out.rows());
+                          key_of(seed, iteration, what, kernels::Purpose::forward_noise), first, out.rows());
   }
   return noise;
 }
@@ -60,9 +62,9 @@ TrainingBatches::TrainingBatches(const ImageData& data, const std::vector<long>&
   labels_ = torch::tensor(labels).index_select(0, index).to(device);
 }
 
-ImageBatch TrainingBatches::draw(long iteration, long batch_size) const {
+ImageBatch TrainingBatches::draw(const BatchRows& batch) const {
   const at::Tensor rows =
-      random_integers(seed_, iteration, 0, batch_size, labels_.size(0)).to(labels_.device());
+      random_integers(seed_, batch.iteration, 0, batch.first, batch.count, count()).to(labels_.device());
   return {images_.index_select(0, rows), labels_.index_select(0, rows)};
 }
 

@@ -20,6 +20,11 @@ Progress::~Progress() {
     std::fputc('\n', stdout);
 }
 
+void Progress::start_from(long done) {
+  started_at_ = done;
+  clock_.lap();
+}
+
 void Progress::show(long done, const std::string& detail) {
   if (quiet_)
     return;

@@ -11,6 +11,11 @@ class Progress {
   /// @param unit what is counted ("epoch", "iteration"); quiet prints nothing
   Progress(std::string unit, long total, bool quiet);
   ~Progress();
+  /// Counting begins now, with `done` finished before; without it, with the unit before the first that is
+  /// shown.
+  void start_from(long done);
+  /// Whether a bar is drawn, which may be shown as often as one likes.
+  bool has_bar() const { return terminal_ && !quiet_; }
   /// `done` of `total` are finished; `detail` is one short text of figures.
   void show(long done, const std::string& detail);
 

@@ -6,17 +6,12 @@
 #include "rl/algorithm.hpp"
 #include "rl/prompts.hpp"
 #include "run/progress.hpp"
-#include "run/run_options.hpp"
+#include "run/run_folder.hpp"
 #include "run/run_state.hpp"
-#include "run/stop_request.hpp"
-#include "store/run_directory.hpp"
-#include "store/run_file.hpp"
 #include "store/store_options.hpp"
 
 #include <filesystem>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,11 +52,6 @@ class TrainingRun {
   void set_painter(std::function<void(const std::filesystem::path&)> painter);
 
  private:
-  /// Collective. The newest sound one; nothing when there is none at all. Throws Error{data} when all are
-  /// damaged.
-  std::optional<LoadedCheckpoint> find_checkpoint() const;
-  /// `saved`: the checkpoint's copy of run.h5.
-  void open_run_file(const std::filesystem::path& saved);
   /// Throws Error{internal} when a number is not finite: such weights must not become a checkpoint.
   void require_sound_policy(double reward, double grad_norm) const;
   void paint_if_due();
@@ -71,14 +61,11 @@ class TrainingRun {
   ScorePolicy& policy_;
   Algorithm& algorithm_;
   const Communicator& ranks_;
-  RunDirectory directory_;
-  std::optional<RunLock> lock_;
-  std::optional<RunFile> file_; ///< rank 0
+  RunFolder folder_;
   RunCounters counters_;
-  StopRequest stop_;
   Progress progress_;
   Stopwatch epoch_clock_;
-  double rollout_time_ = 0, longest_epoch_ = 0, checkpoint_seconds_ = 0, last_checkpoint_ = -1;
+  double rollout_time_ = 0, longest_epoch_ = 0, checkpoint_seconds_ = 0;
   double trajectory_seconds_ = 0, communicated_before_ = 0;
   std::string stop_reason_;
   std::function<void(const std::filesystem::path&)> painter_;

@@ -4,9 +4,12 @@
 #include "models/pixel_unet/attention_block.hpp"
 #include "models/pixel_unet/blocks.hpp"
 #include "models/stable_diffusion/frozen_weights.hpp"
+#include "models/weights.hpp"
 
 #include <fmt/ranges.h>
 #include <torch/torch.h>
+
+#include <filesystem>
 
 namespace scoreact {
 
@@ -36,8 +39,7 @@ std::shared_ptr<unet::MidBlock> make_mid_block(const AutoencoderKlConfig& config
 
 class AutoencoderKL::Encoder : public torch::nn::Module {
  public:
-  explicit Encoder(const AutoencoderKlConfig& config) {
-    Initial initial; // weights will be loaded
+  Encoder(const AutoencoderKlConfig& config, Initial& initial) {
     const std::vector<long>& widths = config.block_out_channels;
     conv_in_ =
         register_module("conv_in", std::make_shared<Conv2d>(config.in_channels, widths[0], 3, 1, 1, initial));
@@ -75,8 +77,7 @@ class AutoencoderKL::Encoder : public torch::nn::Module {
 
 class AutoencoderKL::Decoder : public torch::nn::Module {
  public:
-  explicit Decoder(const AutoencoderKlConfig& config) {
-    Initial initial; // weights will be loaded
+  Decoder(const AutoencoderKlConfig& config, Initial& initial) {
     const std::vector<long> widths(config.block_out_channels.rbegin(), config.block_out_channels.rend());
     conv_in_ = register_module("conv_in",
                                std::make_shared<Conv2d>(config.latent_channels, widths[0], 3, 1, 1, initial));
@@ -114,11 +115,11 @@ class AutoencoderKL::Decoder : public torch::nn::Module {
   std::shared_ptr<unet::GroupNorm> conv_norm_out_;
 };
 
-AutoencoderKL::AutoencoderKL(const AutoencoderKlConfig& config) : config_(config) {
-  Initial initial; // weights will be loaded
+AutoencoderKL::AutoencoderKL(const AutoencoderKlConfig& config, std::optional<at::Generator> initial)
+    : config_(config) {
   const long latents = config.latent_channels;
-  encoder_ = register_module("encoder", std::make_shared<Encoder>(config));
-  decoder_ = register_module("decoder", std::make_shared<Decoder>(config));
+  encoder_ = register_module("encoder", std::make_shared<Encoder>(config, initial));
+  decoder_ = register_module("decoder", std::make_shared<Decoder>(config, initial));
   if (config.use_quant_conv)
     quant_conv_ =
         register_module("quant_conv", std::make_shared<Conv2d>(2 * latents, 2 * latents, 1, 1, 0, initial));
@@ -131,6 +132,19 @@ std::shared_ptr<AutoencoderKL> AutoencoderKL::load(const std::string& directory,
   const auto network = std::make_shared<AutoencoderKL>(read_autoencoder_kl_config(config_file(directory)));
   load_frozen_weights(*network, directory, device);
   return network;
+}
+
+void save_autoencoder_kl(const AutoencoderKL& network, const AutoencoderKlConfig& config,
+                         const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  SCOREACT_REQUIRE(!failure, ExitCode::io, "{}: cannot create this folder: {}", folder, failure.message());
+  const std::filesystem::path root(folder);
+  write_autoencoder_kl_config(config, (root / "config.json").string());
+  NamedTensors tensors;
+  for (const auto& item : network.named_parameters())
+    tensors.emplace_back(item.key(), item.value());
+  write_weights((root / "diffusion_pytorch_model.safetensors").string(), tensors);
 }
 
 std::pair<at::Tensor, at::Tensor> AutoencoderKL::encode(const at::Tensor& pixels) {

@@ -1,10 +1,12 @@
 #pragma once
 /// diffusers' AutoencoderKL: pixels to latents and back, for Stable Diffusion. Keep it in float32 (or
 /// bfloat16): in float16 it overflows.
+#include <ATen/core/Generator.h>
 #include <c10/core/Device.h>
 #include <torch/nn/module.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,11 +33,16 @@ struct AutoencoderKlConfig {
 };
 /// Throws Error{missing_input}, or Error{data} naming file and key.
 AutoencoderKlConfig read_autoencoder_kl_config(const std::string& path);
+/// What the reader above and diffusers read. Throws Error{io}.
+void write_autoencoder_kl_config(const AutoencoderKlConfig&, const std::string& path);
+/// Throws Error{data} if the numbers cannot belong to a network; `where` is the file.
+void check_autoencoder_kl_config(const AutoencoderKlConfig&, const std::string& where);
 
 class AutoencoderKL : public torch::nn::Module {
  public:
-  /// Weights uninitialised: load them. Parameters have diffusers' names.
-  explicit AutoencoderKL(const AutoencoderKlConfig&);
+  /// PyTorch's default initial values, drawn from `initial`; without it weights are uninitialised: load them.
+  /// Parameters have diffusers' names.
+  explicit AutoencoderKL(const AutoencoderKlConfig&, std::optional<at::Generator> initial = std::nullopt);
   /// Reads config.json and the weights of a folder (old attention names too); float32 in memory, frozen
   /// (requires_grad false). Throws Error{missing_input | data}.
   static std::shared_ptr<AutoencoderKL> load(const std::string& directory,
@@ -68,5 +75,9 @@ class AutoencoderKL : public torch::nn::Module {
   std::shared_ptr<unet::Conv2d> quant_conv_, post_quant_conv_;
   bool recompute_ = false;
 };
+
+/// Writes config.json and diffusion_pytorch_model.safetensors (in the parameters' dtype), as diffusers loads
+/// them; `config` may differ from the network's in scaling_factor. Makes the folder. Throws Error{io}.
+void save_autoencoder_kl(const AutoencoderKL&, const AutoencoderKlConfig& config, const std::string& folder);
 
 } // namespace scoreact

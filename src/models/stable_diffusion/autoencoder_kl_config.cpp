@@ -21,8 +21,10 @@ void require_types(const nlohmann::json& json, const char* key, const std::strin
                      type);
 }
 
-/// Generous bounds: what lies beyond is damage, and would ask for all memory.
-void check(const AutoencoderKlConfig& config, const std::string& path) {
+} // namespace
+
+// Generous bounds: what lies beyond is damage, and would ask for all memory.
+void check_autoencoder_kl_config(const AutoencoderKlConfig& config, const std::string& path) {
   const auto within = [&](const char* key, long value, long low, long high) {
     SCOREACT_REQUIRE(value >= low && value <= high, ExitCode::data, "{}: {} must lie in {} .. {}, found {}",
                      path, key, low, high, value);
@@ -44,8 +46,6 @@ void check(const AutoencoderKlConfig& config, const std::string& path) {
   SCOREACT_REQUIRE(config.scaling_factor > 0, ExitCode::data, "{}: scaling_factor must be positive, found {}",
                    path, config.scaling_factor);
 }
-
-} // namespace
 
 AutoencoderKlConfig read_autoencoder_kl_config(const std::string& path) {
   const nlohmann::json json = read_json(path);
@@ -74,8 +74,28 @@ AutoencoderKlConfig read_autoencoder_kl_config(const std::string& path) {
   const auto act = json_value<std::string>(json, "act_fn", "silu", path);
   SCOREACT_REQUIRE(act == "silu" || act == "swish", ExitCode::data,
                    "{}: act_fn: expected \"silu\", found \"{}\"", path, act);
-  check(config, path);
+  check_autoencoder_kl_config(config, path);
   return config;
+}
+
+void write_autoencoder_kl_config(const AutoencoderKlConfig& config, const std::string& path) {
+  const std::size_t levels = config.block_out_channels.size();
+  write_json(path, {{"_class_name", "AutoencoderKL"},
+                    {"_diffusers_version", "0.30.0"},
+                    {"act_fn", "silu"},
+                    {"block_out_channels", config.block_out_channels},
+                    {"down_block_types", std::vector<std::string>(levels, "DownEncoderBlock2D")},
+                    {"in_channels", config.in_channels},
+                    {"latent_channels", config.latent_channels},
+                    {"layers_per_block", config.layers_per_block},
+                    {"mid_block_add_attention", config.mid_block_add_attention},
+                    {"norm_num_groups", config.norm_num_groups},
+                    {"out_channels", config.out_channels},
+                    {"sample_size", config.sample_size},
+                    {"scaling_factor", config.scaling_factor},
+                    {"up_block_types", std::vector<std::string>(levels, "UpDecoderBlock2D")},
+                    {"use_post_quant_conv", config.use_post_quant_conv},
+                    {"use_quant_conv", config.use_quant_conv}});
 }
 
 } // namespace scoreact

@@ -115,6 +115,18 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
       new StableDiffusion(std::move(networks), scheduler_of(directory, schedule), trained.kind, false));
 }
 
+std::shared_ptr<StableDiffusion> StableDiffusion::assemble(std::shared_ptr<UNet2DCondition> unet,
+                                                           std::shared_ptr<AutoencoderKL> vae,
+                                                           const at::Tensor& prompts,
+                                                           SchedulerConfig scheduler) {
+  auto networks = std::make_shared<Networks>();
+  networks->unet = std::move(unet);
+  networks->vae = std::move(vae);
+  networks->prompts = prompts;
+  return std::shared_ptr<StableDiffusion>(
+      new StableDiffusion(std::move(networks), std::move(scheduler), TrainedPart::Kind::nothing, false));
+}
+
 StableDiffusion::StableDiffusion(std::shared_ptr<Networks> networks, SchedulerConfig scheduler,
                                  TrainedPart::Kind trained, bool pretrained)
     : networks_(std::move(networks)), scheduler_(std::move(scheduler)), trained_(trained),
@@ -168,6 +180,8 @@ std::shared_ptr<Denoiser> StableDiffusion::frozen_copy() const {
 }
 
 void StableDiffusion::save(const std::string& directory) const {
+  SCOREACT_REQUIRE(!networks_->base.empty(), ExitCode::internal,
+                   "a model that was put together in memory has no folder to be saved like");
   std::error_code failure;
   const fs::path root(directory);
   const bool lora = trained_ == TrainedPart::Kind::lora;

@@ -28,6 +28,11 @@ class StableDiffusion : public Denoiser {
   /// Error{missing_input | data}.
   static std::shared_ptr<StableDiffusion> load(const std::string& directory, const ScheduleOptions&,
                                                const TextConditions&, const TrainedPart&, c10::Device);
+  /// From networks in memory, nothing trained. @param prompts [prompts + 1, tokens, width] fp32: encoded
+  /// texts, the last one that of the null condition. save() throws Error{internal}.
+  static std::shared_ptr<StableDiffusion> assemble(std::shared_ptr<UNet2DCondition>,
+                                                   std::shared_ptr<AutoencoderKL>, const at::Tensor& prompts,
+                                                   SchedulerConfig);
   ~StableDiffusion() override;
 
   at::Tensor predict(const at::Tensor& x, const RowTimes&, const at::Tensor& prompt) override;

@@ -46,8 +46,7 @@ unet::LevelShape level_shape(const Unet2dConditionConfig& config, const UnetLeve
 
 } // namespace
 
-UNet2DCondition::UNet2DCondition(const Unet2dConditionConfig& config) : config_(config) {
-  Initial initial; // weights will be loaded
+UNet2DCondition::UNet2DCondition(const Unet2dConditionConfig& config, Initial initial) : config_(config) {
   const std::vector<UnetLevel>& levels = config.levels;
   const std::size_t count = levels.size();
   const long width = levels.front().channels;

@@ -3,10 +3,12 @@
 /// over latents, steered by time and text. The transformers' linear maps have room for a LoRA (lora.hpp).
 #include "models/stable_diffusion/unet2d_condition_config.hpp"
 
+#include <ATen/core/Generator.h>
 #include <c10/core/Device.h>
 #include <torch/nn/module.h>
 
 #include <memory>
+#include <optional>
 
 namespace scoreact {
 
@@ -21,8 +23,9 @@ class UpBlock;
 
 class UNet2DCondition : public torch::nn::Module {
  public:
-  /// Weights uninitialised: load them. Parameters have diffusers' names, in its order.
-  explicit UNet2DCondition(const Unet2dConditionConfig&);
+  /// Weights uninitialised: load them; or with PyTorch's default initial values from a CPU generator, in
+  /// PyTorch's order. Parameters have diffusers' names, in its order.
+  explicit UNet2DCondition(const Unet2dConditionConfig&, std::optional<at::Generator> initial = std::nullopt);
   /// Reads config.json and the weights of a folder; float32 in memory whatever the file holds, frozen
   /// (requires_grad false). Throws Error{missing_input | data}.
   static std::shared_ptr<UNet2DCondition> load(const std::string& directory,

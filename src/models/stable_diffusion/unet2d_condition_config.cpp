@@ -98,8 +98,10 @@ void read_levels(const ConfigFile& file, Unet2dConditionConfig& config) {
       file.value("mid_block_only_cross_attention", listed ? false : bool(context_only[0]));
 }
 
-/// Generous bounds: what lies beyond is damage, and would ask for all memory.
-void check(const Unet2dConditionConfig& config, const std::string& path) {
+} // namespace
+
+void check_unet2d_condition_config(const Unet2dConditionConfig& config, const std::string& path) {
+  // generous bounds: what lies beyond is damage, and would ask for all memory
   const auto within = [&](const char* key, long value, long low, long high) {
     SCOREACT_REQUIRE(value >= low && value <= high, ExitCode::data, "{}: {} must lie in {} .. {}, found {}",
                      path, key, low, high, value);
@@ -141,8 +143,6 @@ void check(const Unet2dConditionConfig& config, const std::string& path) {
       "{}: attention_head_dim = {} (the number of heads) does not divide the middle's {} channels", path,
       deepest.heads, deepest.channels);
 }
-
-} // namespace
 
 Unet2dConditionConfig read_unet2d_condition_config(const std::string& path) {
   const ConfigFile file{read_json(path), path};
@@ -191,8 +191,63 @@ Unet2dConditionConfig read_unet2d_condition_config(const std::string& path) {
   config.time_embedding_dim = json_optional(file.json, "time_embedding_dim", config.time_embedding_dim, path);
   config.conv_in_kernel = file.value("conv_in_kernel", config.conv_in_kernel);
   config.conv_out_kernel = file.value("conv_out_kernel", config.conv_out_kernel);
-  check(config, path);
+  check_unet2d_condition_config(config, path);
   return config;
+}
+
+void write_unet2d_condition_config(const Unet2dConditionConfig& config, const std::string& path) {
+  using nlohmann::json;
+  const auto each = [&](auto value) { // a list, one entry a level
+    json list = json::array();
+    for (const UnetLevel& level : config.levels)
+      list.push_back(value(level));
+    return list;
+  };
+  json up = json::array(); // from the deepest level upwards
+  for (auto level = config.levels.rbegin(); level != config.levels.rend(); ++level)
+    up.push_back(level->attention_up ? "CrossAttnUpBlock2D" : "UpBlock2D");
+  const auto one_if_equal = [](const json& list) { // diffusers writes a single value where it can
+    for (const json& entry : list)
+      if (entry != list.front())
+        return list;
+    return list.front();
+  };
+  json file;
+  file["_class_name"] = "UNet2DConditionModel";
+  file["_diffusers_version"] = "0.30.0";
+  file["act_fn"] = "silu";
+  file["sample_size"] = config.sample_height == config.sample_width
+                            ? json(config.sample_height)
+                            : json::array({config.sample_height, config.sample_width});
+  file["in_channels"] = config.in_channels;
+  file["out_channels"] = config.out_channels;
+  file["center_input_sample"] = config.center_input_sample;
+  file["flip_sin_to_cos"] = config.flip_sin_to_cos;
+  file["freq_shift"] = config.freq_shift;
+  file["block_out_channels"] = each([](const UnetLevel& level) { return level.channels; });
+  file["layers_per_block"] = one_if_equal(each([](const UnetLevel& level) { return level.layers; }));
+  file["attention_head_dim"] = one_if_equal(each([](const UnetLevel& level) { return level.heads; }));
+  file["transformer_layers_per_block"] =
+      one_if_equal(each([](const UnetLevel& level) { return level.transformer_layers; }));
+  file["cross_attention_dim"] =
+      one_if_equal(each([](const UnetLevel& level) { return level.context_width; }));
+  file["only_cross_attention"] =
+      one_if_equal(each([](const UnetLevel& level) { return level.context_only; }));
+  file["mid_block_only_cross_attention"] = config.mid_block_context_only;
+  file["down_block_types"] = each(
+      [](const UnetLevel& level) { return level.attention_down ? "CrossAttnDownBlock2D" : "DownBlock2D"; });
+  file["up_block_types"] = up;
+  file["mid_block_type"] = config.mid_block ? json("UNetMidBlock2DCrossAttn") : json(nullptr);
+  file["mid_block_scale_factor"] = config.mid_block_scale_factor;
+  file["downsample_padding"] = config.downsample_padding;
+  file["norm_num_groups"] = config.norm_num_groups;
+  file["norm_eps"] = config.norm_eps;
+  file["use_linear_projection"] = config.use_linear_projection;
+  file["resnet_time_scale_shift"] = config.scale_shift ? "scale_shift" : "default";
+  file["time_embedding_dim"] = config.time_embedding_dim ? json(*config.time_embedding_dim) : json(nullptr);
+  file["conv_in_kernel"] = config.conv_in_kernel;
+  file["conv_out_kernel"] = config.conv_out_kernel;
+  write_json(path, file);
 }
 
 } // namespace scoreact

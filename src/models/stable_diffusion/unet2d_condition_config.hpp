@@ -44,5 +44,9 @@ struct Unet2dConditionConfig {
 /// Reads `path` (config.json of a UNet2DConditionModel). Throws Error{missing_input}, or Error{data} naming
 /// file and key.
 Unet2dConditionConfig read_unet2d_condition_config(const std::string& path);
+/// Throws Error{data} if the numbers do not fit each other; `where` begins the message.
+void check_unet2d_condition_config(const Unet2dConditionConfig&, const std::string& where);
+/// Writes what the reader above and diffusers read. Throws Error{io}.
+void write_unet2d_condition_config(const Unet2dConditionConfig&, const std::string& path);
 
 } // namespace scoreact

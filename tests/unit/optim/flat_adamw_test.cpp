@@ -1,5 +1,7 @@
 #include "optim/flat_adamw.hpp"
 
+#include "error/error.hpp"
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -66,6 +68,37 @@ TEST(FlatAdamW, FollowsTorchsAdamWWithClippedGradients) {
           << "update " << step << ", max_grad_norm " << max_norm;
     }
     EXPECT_EQ(optimizer.steps(), 12);
+  }
+}
+
+TEST(FlatAdamW, FollowsTorchsParameterGroupsWithTheirOwnRates) {
+  const Communicator alone(MPI_COMM_SELF);
+  Regression theirs, ours;
+  const auto all = theirs.network->parameters();
+  using Group = torch::optim::OptimizerParamGroup;
+  using Options = torch::optim::AdamWOptions;
+  const auto options_of = [](double rate) {
+    return std::make_unique<Options>(Options(rate).weight_decay(0.05));
+  };
+  std::vector<Group> groups;
+  groups.emplace_back(std::vector<at::Tensor>{all[0], all[1]}, options_of(0.01));
+  groups.emplace_back(std::vector<at::Tensor>{all[2], all[3]}, options_of(0.007));
+  torch::optim::AdamW reference(groups, Options(0.01));
+  AdamWOptions options;
+  options.weight_decay = 0.05;
+  options.max_grad_norm = 0.5;
+  FlatAdamW optimizer(FlatParameters(ours.named()), options, alone, true);
+  EXPECT_THROW(optimizer.set_rates({{20, 1.0}}), Error);
+  optimizer.set_rates({{20, 1.0}, {6, 0.7}});
+  for (long step = 0; step < 6; ++step) {
+    reference.zero_grad();
+    theirs.loss(0, kSamples).backward();
+    torch::nn::utils::clip_grad_norm_(theirs.network->parameters(), 0.5);
+    reference.step();
+    optimizer.update({1, 0, 1}, 0.01, [&](long) { ours.loss(0, kSamples).backward(); });
+    EXPECT_TRUE(
+        torch::allclose(optimizer.parameters().values(), flat(theirs.network->parameters()), 1e-5, 1e-6))
+        << "update " << step;
   }
 }
 
