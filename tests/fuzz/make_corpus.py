@@ -78,6 +78,8 @@ def configs() -> None:
         folder = ROOT / f"tests/data/unet2d_{name}"
         put("json", f"unet_{name}.json", (folder / "config.json").read_bytes())
     put("json", "unet_cifar10.json", (ROOT / "inputs/cifar10/ddpm-cifar10-32/config.json").read_bytes())
+    for name in ("lists", "sd1"):
+        put("json", f"unet_condition_{name}.json", (ROOT / f"tests/data/unet2d_condition_{name}/config.json").read_bytes())
     put("json", "scheduler.json", (ROOT / "inputs/digits/model/scheduler_config.json").read_bytes())
     put("json", "scheduler_betas.json", json.dumps({"trained_betas": [0.1, 0.2, 0.3], "prediction_type": "v_prediction"}))
     put("json", "scheduler_cosine.json", json.dumps({"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 50}))
@@ -106,6 +108,40 @@ def images() -> None:
         put("images", name, content)
         put("images", name + ".gz", zipped(content))
     put("images", "two_members.csv.gz", zipped(csv) + zipped(csv))
+
+
+def pictures() -> None:
+    for path in sorted((ROOT / "tests/data/pictures").glob("*.[jp][pn]g")):
+        put("pictures", path.name, path.read_bytes())
+    large = bytearray((ROOT / "tests/data/pictures/progressive.jpg").read_bytes())
+    frame = large.find(b"\xff\xc2")  # marker, length (2), bits a sample (1), height, width
+    large[frame + 5 : frame + 9] = b"\xff\x00\xff\x00"
+    put("pictures", "progressive_of_four_gigapixels.jpg", bytes(large))
+
+
+def arrays() -> None:
+    for path in sorted((ROOT / "tests/data/npz").glob("*.npz")):
+        put("npz", path.name, path.read_bytes())
+
+
+def tokenizers() -> None:
+    """Small vocabularies that reach every way of writing one; as tests/fuzz/tokenizer_fuzz.cpp takes them apart."""
+    start, end = "<|startoftext|>", "<|endoftext|>"
+    pieces = ["a", "b", "b</w>", "c</w>", "ab</w>", "\u00c3", "\u00a9</w>", "\u00c3\u00a9</w>", "!</w>", "1</w>", start, end]
+    vocabulary = {piece: n for n, piece in enumerate(pieces)}
+    merges = "a b</w>\n\u00c3 \u00a9</w>\n"
+    text = f"ab c\u00e9 it's ABC 12!? {end} \u212b\u0301"
+    special = {"bos_token": {"content": start, "normalized": True}, "eos_token": end, "unk_token": {"content": end}, "pad_token": "!</w>"}
+
+    def join(*parts: object) -> str:
+        return "\0".join(part if isinstance(part, str) else json.dumps(part, ensure_ascii=False) for part in parts)
+
+    put("tokenizer", "files", join(vocabulary, "#version: 0.2\r\n" + merges, special, {"model_max_length": 77}, text))
+    put("tokenizer", "plain", join(vocabulary, merges, "", {"model_max_length": 1e30, "pad_token": None}, text))
+    model = {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": vocabulary, "merges": ["a b</w>", ["\u00c3", "\u00a9</w>"]]}
+    put("tokenizer", "tokenizer_json", join({"model": model}, "", "", "", text))
+    bert = "[PAD]\n[UNK]\r\n[CLS]\n[SEP]\n[MASK]\na\n##b\ne\n1\n##2\n!\n"
+    put("tokenizer", "bert", join(bert, "", "", "", "ab [SEP] \u00e9 12!\u4e00 [DEC]"))
 
 
 def hdf5(name: str, fill, **options) -> None:
@@ -162,6 +198,9 @@ def main() -> None:
     configs()
     checkpoints()
     images()
+    pictures()
+    arrays()
+    tokenizers()
     hdf5("run.h5", run_file)
     hdf5("run_new.h5", run_file, libver=("v110", "v110"))
     hdf5("trajectories.h5", trajectories)
