@@ -118,9 +118,10 @@ Picture read_jpeg(std::FILE* file, const fs::path& path) {
                    "{}: expected a grey or RGB picture, found {} channels (CMYK?)", path.string(),
                    info.num_components);
   info.out_color_space = JCS_RGB;
-  jpeg_start_decompress(&info);
+  // before libjpeg starts, which for a progressive file asks for memory for all of it
   Picture picture =
-      empty_picture(path, static_cast<long>(info.output_height), static_cast<long>(info.output_width));
+      empty_picture(path, static_cast<long>(info.image_height), static_cast<long>(info.image_width));
+  jpeg_start_decompress(&info);
   while (info.output_scanline < info.output_height) {
     JSAMPROW row = picture.pixels.data() + 3 * static_cast<long>(info.output_scanline) * picture.width;
     jpeg_read_scanlines(&info, &row, 1);

@@ -61,5 +61,16 @@ TEST(ReadPicture, RefusesCutAndChangedFiles) {
   expect_error(ExitCode::data, "damaged PNG file", [&] { read_picture(folder / "changed.png"); });
 }
 
+TEST(ReadPicture, RefusesSizesBeyondMemoryBeforeTheLibraryAsksForIt) {
+  const TemporaryFolder folder;
+  std::string jpeg = bytes_of(picture("progressive.jpg"));
+  const std::size_t frame = jpeg.find("\xFF\xC2"); // marker, length (2), bits a sample (1), height, width
+  ASSERT_NE(frame, std::string::npos);
+  jpeg.replace(frame + 5, 4, "\xFF\x00\xFF\x00", 4);
+  put_bytes(folder / "large.jpg", jpeg);
+  expect_error(ExitCode::data, "impossible picture of 65280 x 65280 pixels",
+               [&] { read_picture(folder / "large.jpg"); });
+}
+
 } // namespace
 } // namespace scoreact
