@@ -43,11 +43,11 @@ class Scoreact(CMakePackage, CudaPackage):
     depends_on("py-jsonschema", when="+tests", type=("build", "test"))
     depends_on("py-pyyaml", when="+tests", type=("build", "test"))
 
-    # CUDA 13 needs Kokkos 4.7.1. All of Kokkos, torch and scoreact must mean the same GPUs.
+    # CUDA 13 needs Kokkos 4.7.1, which with GCC refuses +cuda alone: +cmake_lang has nvcc called by CMake. All of Kokkos, torch and scoreact must mean the same GPUs.
     conflicts("cuda_arch=none", when="+cuda", msg="say which GPU, for example cuda_arch=90")
     depends_on("nccl", when="+cuda")
     for arch in CudaPackage.cuda_arch_values:
-        depends_on(f"kokkos@4.7.01: +cuda +serial cuda_arch={arch}", when=f"+cuda cuda_arch={arch}")
+        depends_on(f"kokkos@4.7.01: +cuda +serial +cmake_lang cuda_arch={arch}", when=f"+cuda cuda_arch={arch}")
         depends_on(f"py-torch@2.7: +cuda +nccl cuda_arch={arch}", when=f"+cuda cuda_arch={arch}")
 
     def cmake_args(self):
