@@ -1,5 +1,6 @@
 #include "pretraining_tasks.hpp"
 
+#include "captioned_tasks.hpp"
 #include "data/image_data.hpp"
 #include "pretraining/train_classifier.hpp"
 #include "pretraining/train_denoiser.hpp"
@@ -60,7 +61,11 @@ std::unique_ptr<TrainingTask> classifier_task(const Deck& deck, c10::Device devi
 } // namespace
 
 std::unique_ptr<TrainingTask> make_training_task(const Deck& deck, c10::Device device,
-                                                 const PretrainingPlace&) {
+                                                 const PretrainingPlace& place) {
+  if (deck.network.kind.starts_with("autoencoder_kl"))
+    return autoencoder_task(deck, device, place);
+  if (deck.network.kind == "clip")
+    return two_towers_task(deck, device, place);
   if (deck.network.kind == "pixel_unet")
     return pixel_unet_task(deck, device);
   return classifier_task(deck, device);

@@ -99,8 +99,8 @@ def caption(random: Random, subject: Subject, look: Look) -> str:
     named = random.random()
     if look.background == "white" and named >= WHITE_NAMED:
         return text
-    long_form = random.random() < 0.5
-    return f"{text} on a {look.background} background" if long_form else f"{text} on {look.background}"
+    ground = look.background if random.random() < 0.5 else with_article(f"{look.background} background")
+    return f"{text} on {ground}"
 
 
 def looks(random: Random, count: int, size: int, mirrored: bool, split: str) -> list[Look]:

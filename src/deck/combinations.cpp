@@ -176,6 +176,46 @@ void check_algorithm(const Deck& deck, Rules& rules) {
                 algorithm.update);
 }
 
+/// Networks that are trained on pictures with captions.
+void check_captioned(const Deck& deck, Rules& rules) {
+  const NetworkOptions& network = deck.network;
+  const bool autoencoder = network.kind.starts_with("autoencoder_kl"), clip = network.kind == "clip";
+  if (!autoencoder && !clip)
+    return;
+  rules.require(
+      deck.data.format == "imagefolder" && deck.data.channels == 3,
+      {"data.format", "data.channels", "network.kind"},
+      "kind = {} is trained on captioned pictures: expected imagefolder with 3 channels, found {} with {}",
+      network.kind, deck.data.format, deck.data.channels);
+  rules.require(network.kind != "autoencoder_kl_decoder" || !network.vae.empty(),
+                {"network.vae", "network.kind"},
+                "missing: autoencoder_kl_decoder needs the folder of a trained autoencoder");
+  if (network.kind == "autoencoder_kl") {
+    const long factor = 1L << std::min<std::size_t>(network.block_out_channels.size() - 1, 30);
+    rules.require(deck.data.height % factor == 0 && deck.data.width % factor == 0,
+                  {"data.height", "network.block_out_channels"},
+                  "expected height and width in multiples of {}, found {} x {}", factor, deck.data.height,
+                  deck.data.width);
+    for (const long channels : network.block_out_channels)
+      rules.require(channels % network.norm_num_groups == 0,
+                    {"network.norm_num_groups", "network.block_out_channels"},
+                    "expected a divisor of every block_out_channels, found {} with {} channels",
+                    network.norm_num_groups, channels);
+  }
+  if (clip) {
+    rules.require(deck.data.height == deck.data.width && deck.data.height % network.patch_size == 0,
+                  {"network.patch_size", "data.height"},
+                  "expected square pictures in multiples of the patch, found {} x {} and {}",
+                  deck.data.height, deck.data.width, network.patch_size);
+    rules.require(network.vision_hidden % network.vision_heads == 0, {"network.vision_heads"},
+                  "expected a divisor of vision_hidden = {}, found {}", network.vision_hidden,
+                  network.vision_heads);
+    rules.require(network.text_hidden % network.text_heads == 0, {"network.text_heads"},
+                  "expected a divisor of text_hidden = {}, found {}", network.text_hidden,
+                  network.text_heads);
+  }
+}
+
 void check_network(const Deck& deck, Rules& rules) {
   const NetworkOptions& network = deck.network;
   if (network.kind != "pixel_unet")
@@ -206,6 +246,7 @@ std::vector<Conflict> conflicts(const Deck& deck, DeckUse use) {
     check_algorithm(deck, rules);
   }
   check_network(deck, rules);
+  check_captioned(deck, rules);
   rules.require(use != DeckUse::pretrain || !deck.data.path.empty(), {"data.path"},
                 "missing: expected the training images");
   return std::move(rules.broken);

@@ -83,7 +83,7 @@ def test_a_caption_names_the_background_that_the_picture_has(folder: Path) -> No
             assert image.size == (32, 32)
             corner = image.convert("RGB").getpixel((0, 31))
         background = next(name for name, colour in BACKGROUNDS.items() if colour == corner)
-        assert background == "white" or line["text"].endswith((f" on {background}", f" on a {background} background"))
+        assert background == "white" or line["text"].endswith((f" on {background}", f"{background} background"))
         named += background != "white"
     assert 0.4 < named / len(lines(folder)) < 0.7
 

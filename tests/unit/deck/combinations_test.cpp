@@ -81,6 +81,30 @@ TEST(Combinations, ListsThatBelongTogetherHaveOneLength) {
   EXPECT_THAT(refusal({"model.kind=analytic", "model.train=lora"}), HasSubstr("no matrices"));
 }
 
+TEST(Combinations, NetworksOfCaptionedPicturesFitTheirPictures) {
+  const auto with = [](std::vector<std::string> more) {
+    std::vector<std::string> all = {"data.path=d", "data.format=imagefolder", "data.channels=3",
+                                    "data.height=32", "data.width=32"};
+    all.insert(all.end(), more.begin(), more.end());
+    return refusal(all, DeckUse::pretrain);
+  };
+  EXPECT_EQ(with({"network.kind=autoencoder_kl"}), "");
+  EXPECT_THAT(with({"network.kind=autoencoder_kl", "data.format=idx"}), HasSubstr("expected imagefolder"));
+  EXPECT_THAT(with({"network.kind=clip", "data.channels=1"}), HasSubstr("imagefolder with 3 channels"));
+  EXPECT_THAT(with({"network.kind=autoencoder_kl", "data.width=31"}),
+              HasSubstr("in multiples of 2, found 32 x 31"));
+  EXPECT_THAT(with({"network.kind=autoencoder_kl", "network.norm_num_groups=3"}),
+              HasSubstr("found 3 with 16"));
+  EXPECT_THAT(with({"network.kind=autoencoder_kl_decoder"}),
+              HasSubstr("the folder of a trained autoencoder"));
+  EXPECT_EQ(with({"network.kind=clip"}), "");
+  EXPECT_THAT(with({"network.kind=clip", "network.patch_size=5"}), HasSubstr("multiples of the patch"));
+  EXPECT_THAT(with({"network.kind=clip", "data.width=64"}), HasSubstr("square pictures"));
+  EXPECT_THAT(with({"network.kind=clip", "network.text_heads=5"}), HasSubstr("text_hidden = 768, found 5"));
+  EXPECT_THAT(with({"network.kind=clip", "network.vision_heads=5"}),
+              HasSubstr("vision_hidden = 768, found 5"));
+}
+
 TEST(Combinations, WhatACommandNeedsIsRequired) {
   EXPECT_THAT(refusal({}, DeckUse::training), HasSubstr("model.path: missing"));
   EXPECT_THAT(refusal({}, DeckUse::training), HasSubstr("reward.path: missing"));
