@@ -43,7 +43,8 @@ class Scoreact(CMakePackage, CudaPackage):
     depends_on("py-jsonschema", when="+tests", type=("build", "test"))
     depends_on("py-pyyaml", when="+tests", type=("build", "test"))
 
-    # CUDA 13 needs Kokkos 4.7.1, which with GCC refuses +cuda alone: +cmake_lang has nvcc called by CMake. All of Kokkos, torch and scoreact must mean the same GPUs.
+    # CUDA 13 needs Kokkos 4.7.1, which with GCC refuses +cuda alone: +cmake_lang has nvcc called by CMake.
+    # All of Kokkos, torch and scoreact must mean the same GPUs.
     conflicts("cuda_arch=none", when="+cuda", msg="say which GPU, for example cuda_arch=90")
     depends_on("nccl", when="+cuda")
     for arch in CudaPackage.cuda_arch_values:
