@@ -113,10 +113,6 @@ def images() -> None:
 def pictures() -> None:
     for path in sorted((ROOT / "tests/data/pictures").glob("*.[jp][pn]g")):
         put("pictures", path.name, path.read_bytes())
-    large = bytearray((ROOT / "tests/data/pictures/progressive.jpg").read_bytes())
-    frame = large.find(b"\xff\xc2")  # marker, length (2), bits a sample (1), height, width
-    large[frame + 5 : frame + 9] = b"\xff\x00\xff\x00"
-    put("pictures", "progressive_of_four_gigapixels.jpg", bytes(large))
 
 
 def arrays() -> None:
