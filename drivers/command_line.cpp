@@ -286,11 +286,11 @@ DeckUse use_of(const std::string& command) {
 }
 
 void attach_deck(Invocation& invocation, const Raw& raw) {
-  if (!raw.device.empty())
+  const std::string file = deck_file(invocation);
+  if (!raw.device.empty() && !file.empty())
     invocation.overrides.push_back("run.device=" + deck::quoted(raw.device));
   if (!raw.max_time.empty())
     invocation.overrides.push_back("run.max_time=" + deck::quoted(raw.max_time));
-  const std::string file = deck_file(invocation);
   if (!file.empty()) {
     invocation.deck = read_deck(file, invocation.overrides, use_of(invocation.command));
     for (std::string* path : {&invocation.deck->model.path, &invocation.deck->reward.path})

@@ -4,6 +4,7 @@
 #include "data/image_data.hpp"
 #include "pretraining/train_classifier.hpp"
 #include "pretraining/train_denoiser.hpp"
+#include "text_to_image_task.hpp"
 
 namespace scoreact {
 namespace {
@@ -62,6 +63,8 @@ std::unique_ptr<TrainingTask> classifier_task(const Deck& deck, c10::Device devi
 
 std::unique_ptr<TrainingTask> make_training_task(const Deck& deck, c10::Device device,
                                                  const PretrainingPlace& place) {
+  if (deck.network.kind == "text_to_image")
+    return text_to_image_task(deck, device, place);
   if (deck.network.kind.starts_with("autoencoder_kl"))
     return autoencoder_task(deck, device, place);
   if (deck.network.kind == "clip")

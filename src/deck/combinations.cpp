@@ -177,16 +177,25 @@ void check_algorithm(const Deck& deck, Rules& rules) {
 }
 
 /// Networks that are trained on pictures with captions.
-void check_captioned(const Deck& deck, Rules& rules) {
+void check_captioned(const Deck& deck, DeckUse use, Rules& rules) {
   const NetworkOptions& network = deck.network;
-  const bool autoencoder = network.kind.starts_with("autoencoder_kl"), clip = network.kind == "clip";
-  if (!autoencoder && !clip)
+  const bool autoencoder = network.kind.starts_with("autoencoder_kl"), clip = network.kind == "clip",
+             text = network.kind == "text_to_image";
+  if (!autoencoder && !clip && !text)
     return;
   rules.require(
       deck.data.format == "imagefolder" && deck.data.channels == 3,
       {"data.format", "data.channels", "network.kind"},
       "kind = {} is trained on captioned pictures: expected imagefolder with 3 channels, found {} with {}",
       network.kind, deck.data.format, deck.data.channels);
+  if (text) {
+    rules.require(use != DeckUse::pretrain || !network.vae.empty(), {"network.vae", "network.kind"},
+                  "missing: kind = text_to_image works in the latents of a trained AutoencoderKL");
+    rules.require(
+        deck.schedule.kind != "from_model", {"schedule.kind", "network.kind"},
+        "a network that is trained from nothing has no schedule yet: expected scaled_linear, linear "
+        "or cosine");
+  }
   rules.require(network.kind != "autoencoder_kl_decoder" || !network.vae.empty(),
                 {"network.vae", "network.kind"},
                 "missing: autoencoder_kl_decoder needs the folder of a trained autoencoder");
@@ -210,16 +219,24 @@ void check_captioned(const Deck& deck, Rules& rules) {
     rules.require(network.vision_hidden % network.vision_heads == 0, {"network.vision_heads"},
                   "expected a divisor of vision_hidden = {}, found {}", network.vision_hidden,
                   network.vision_heads);
+  }
+  if (clip || text)
     rules.require(network.text_hidden % network.text_heads == 0, {"network.text_heads"},
                   "expected a divisor of text_hidden = {}, found {}", network.text_hidden,
                   network.text_heads);
-  }
 }
 
 void check_network(const Deck& deck, Rules& rules) {
   const NetworkOptions& network = deck.network;
-  if (network.kind != "pixel_unet")
+  const bool text = network.kind == "text_to_image";
+  if (network.kind != "pixel_unet" && !text)
     return;
+  for (const auto& [key, types] : {std::pair{"network.down_block_types", &network.down_block_types},
+                                   std::pair{"network.up_block_types", &network.up_block_types}})
+    for (const std::string& type : *types)
+      rules.require(!type.starts_with(text ? "Attn" : "CrossAttn"), {key, "network.kind"},
+                    "kind = {} has no {}: expected blocks with or without {}", network.kind, type,
+                    text ? "CrossAttn" : "Attn");
   const std::size_t blocks = network.block_out_channels.size();
   rules.require(network.down_block_types.size() == blocks,
                 {"network.down_block_types", "network.block_out_channels"},
@@ -246,7 +263,7 @@ std::vector<Conflict> conflicts(const Deck& deck, DeckUse use) {
     check_algorithm(deck, rules);
   }
   check_network(deck, rules);
-  check_captioned(deck, rules);
+  check_captioned(deck, use, rules);
   rules.require(use != DeckUse::pretrain || !deck.data.path.empty(), {"data.path"},
                 "missing: expected the training images");
   return std::move(rules.broken);

@@ -171,10 +171,10 @@ std::vector<Key> rows() {
 {"data.label_noise", slot<&D::data, &Data::label_noise>, unit_interval, {}, "", "share of training labels replaced by another one, at random"},
 {"data.on_bad_item", slot<&D::data, &Data::on_bad_item>, {}, {"refuse", "skip"}, "", "imagefolder: what happens to a line or picture that can't be read"},
 
-{"network.kind", slot<&D::network, &Network::kind>, {}, {"pixel_unet", "classifier_cnn", "classifier_mlp", "autoencoder_kl", "autoencoder_kl_decoder", "clip"}, "", "what pretrain trains"},
+{"network.kind", slot<&D::network, &Network::kind>, {}, {"pixel_unet", "text_to_image", "classifier_cnn", "classifier_mlp", "autoencoder_kl", "autoencoder_kl_decoder", "clip"}, "", "what pretrain trains"},
 {"network.block_out_channels", slot<&D::network, &Network::block_out_channels>, {1, 65536}, {}, "", "U-Net: channels of each resolution", Form::plain, 1},
-{"network.down_block_types", slot<&D::network, &Network::down_block_types>, {}, {"DownBlock2D", "AttnDownBlock2D"}, "", "U-Net: one a resolution", Form::plain, 1},
-{"network.up_block_types", slot<&D::network, &Network::up_block_types>, {}, {"UpBlock2D", "AttnUpBlock2D"}, "", "U-Net: one a resolution", Form::plain, 1},
+{"network.down_block_types", slot<&D::network, &Network::down_block_types>, {}, {"DownBlock2D", "AttnDownBlock2D", "CrossAttnDownBlock2D"}, "", "U-Net: one a resolution; those with CrossAttn read the text", Form::plain, 1},
+{"network.up_block_types", slot<&D::network, &Network::up_block_types>, {}, {"UpBlock2D", "AttnUpBlock2D", "CrossAttnUpBlock2D"}, "", "U-Net: one a resolution, from the lowest up", Form::plain, 1},
 {"network.layers_per_block", slot<&D::network, &Network::layers_per_block>, {1, 100}, {}, "", "U-Net: residual blocks a resolution"},
 {"network.norm_num_groups", slot<&D::network, &Network::norm_num_groups>, at_least_one, {}, "", "U-Net: groups of group normalisation; divides every block_out_channels"},
 {"network.hidden", slot<&D::network, &Network::hidden>, at_least_one, {}, "", "classifiers: width"},

@@ -25,7 +25,7 @@ def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 def of_scoreact(program: str, folder: str, prompt: str, latents: torch.Tensor, scratch: Path) -> tuple[torch.Tensor, torch.Tensor]:
     save_file({"latents": latents}, scratch / "noise.safetensors")
-    words = ["--prompt", prompt, "--steps", str(STEPS), "--guidance", str(GUIDANCE), "--quiet", "--device", "cpu"]
+    words = ["--prompt", prompt, "--steps", str(STEPS), "--guidance", str(GUIDANCE), "--quiet"]
     command = [program, "sample", folder, *words, "--init-latents", str(scratch / "noise.safetensors"), "--out", str(scratch)]
     subprocess.run(command, check=True)
     with h5py.File(scratch / "samples.h5") as file:

@@ -1,5 +1,6 @@
 """`scoreact pretrain`: the same bits on any number of ranks and however it is stopped and continued."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 from same_bits import bits
 
 SCOREACT = os.environ["SCOREACT"]
@@ -144,3 +146,63 @@ def test_a_check_works_in_a_folder_of_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "check" / "model").exists()
     assert not (tmp_path / "elsewhere").exists()
     assert not (tmp_path / "run" / "run.h5").exists()
+
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 70, 220)}
+SMALL = {
+    "pretrain.iterations": 6,
+    "pretrain.batch_size": 8,
+    "pretrain.micro_batch_size": 4,
+    "pretrain.log_freq": 3,
+    "pretrain.eval_freq": 3,
+    "pretrain.sample_freq": 3,
+    "network.block_out_channels": "[16, 32]",
+    "network.text_hidden": 32,
+    "network.text_intermediate": 64,
+    "network.vocab_size": 530,
+    "data.height": 16,
+    "data.width": 16,
+    "data.test_fraction": 0.2,
+    "prompts.list": '["a red square", "a blue square"]',
+    "store.images_per_epoch": 4,
+    "sample.num_steps": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty squares with captions, and an autoencoder with random weights."""
+    folder = tmp_path_factory.mktemp("captioned")
+    (folder / "data").mkdir()
+    lines = []
+    for n in range(30):
+        name, colour = list(COLOURS.items())[n % 3]
+        picture = Image.new("RGB", (16, 16), "white")
+        picture.paste(colour, (n % 5, n % 4, n % 5 + 9, n % 4 + 9))
+        picture.save(folder / "data" / f"{n}.png")
+        lines.append(json.dumps({"file_name": f"{n}.png", "text": f"a {name} square"}))
+    (folder / "data" / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    run([SCOREACT, "make-fixture", "tiny-sd", "--out", str(folder / "tiny")])
+    return folder
+
+
+def text_to_image(captioned: Path, out: Path, *more: str) -> list[str]:
+    places = {"data.path": captioned / "data", "network.vae": captioned / "tiny" / "vae"}
+    overrides = [word for key, value in (SMALL | places).items() for word in ("--set", f"{key}={value}")]
+    return [SCOREACT, "pretrain", str(DECKS / "emoji" / "text_to_image.toml"), "--out", str(out), *overrides, *more]
+
+
+def test_a_text_to_image_model_is_trained_with_the_same_bits_on_two_ranks_and_draws(captioned: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(text_to_image(captioned, one))
+    run(["mpirun", "--oversubscribe", "-n", "2", *text_to_image(captioned, two, "--quiet")])
+    found, expected = bits(two), bits(one)
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+    assert {path.name for path in (one / "images").iterdir()} == {f"epoch_{n:06d}.png" for n in (0, 3, 6)}
+    with h5py.File(one / "run.h5") as file:
+        assert np.isfinite(file["metrics/test_eps_mse"][:]).all()
+    words = ["--prompt", "a red square", "--steps", "2", "--count", "2", "--device", "cpu", "--out", str(tmp_path / "drawn")]
+    run([SCOREACT, "sample", str(one / "model"), *words])
+    with h5py.File(tmp_path / "drawn" / "samples.h5") as file:
+        assert file["images"].shape == (2, 3, 16, 16) and np.isfinite(file["images"][:]).all()
