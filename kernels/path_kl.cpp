@@ -16,13 +16,13 @@ void path_kl_density(Stream stream, Rows<const float> mean, Rows<const float> pr
   });
 }
 
-void path_kl_integral(Stream stream, Rows<const double> density, Span<const double> weight,
+void path_kl_integral(Stream stream, Rows<const double> density, Rows<const double> weight,
                       Span<double> integral) {
-  detail::require(weight.size == density.samples, "path_kl_integral: weight needs one number a time");
+  detail::require_same_shape(density, weight, "path_kl_integral: density and weight differ in shape");
   detail::require(integral.size == density.elements, "path_kl_integral: integral needs one number a sample");
   detail::on_execution_space(stream, [&](const auto& exec) {
     using Exec = std::decay_t<decltype(exec)>;
-    detail::path_kl_integral(exec, detail::matrix<Exec>(density), detail::vector<Exec>(weight),
+    detail::path_kl_integral(exec, detail::matrix<Exec>(density), detail::matrix<Exec>(weight),
                              detail::vector<Exec>(integral));
   });
 }

@@ -13,8 +13,8 @@ namespace scoreact::kernels {
 void path_kl_density(Stream, Rows<const float> mean, Rows<const float> pretrained, Span<const double> factor,
                      Span<double> density);
 
-/// integral_b = sum_k weight_k density_kb, added in the order of k.
-/// @param density [times, samples];  weight [times];  integral [samples], out, nats
-void path_kl_integral(Stream, Rows<const double> density, Span<const double> weight, Span<double> integral);
+/// integral_b = sum_k weight_kb density_kb, added in the order of k.
+/// @param density, weight [times, samples];  integral [samples], out, nats
+void path_kl_integral(Stream, Rows<const double> density, Rows<const double> weight, Span<double> integral);
 
 } // namespace scoreact::kernels

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoreact_analysis import advantage, numbers
 from scoreact_analysis.deviation import Deviation
@@ -104,7 +105,6 @@ class Recomputer:
         self.girsanov = self._girsanov()
         self.kl_path = np.zeros(trajectories.num_samples)
         self.kl_chain = np.zeros(trajectories.num_samples)
-        self.weight = self._table("weight")
         self.rule = advantage.Rule.of(trajectories) if trajectories.has("advantage") else None
         of_rewards = self.rule is not None and self.rule.estimator == "reward"
         self.reward_advantage = history.advantages(trajectories) if of_rewards else None
@@ -151,8 +151,23 @@ class Recomputer:
             self._compare("drift", drift, 0.5 * (1 + chi**2) * log_ratio, self.file.path.name)
         return exact
 
-    def _compare(self, name: str, stored: Floats, exact: Floats, place: str, rounding: Floats | float = 0.0) -> None:
-        self.deviations.setdefault(name, Deviation(name, self.tolerance)).compare(stored, exact, place, rounding)
+    def _compare(
+        self,
+        name: str,
+        stored: Floats,
+        exact: Floats,
+        place: str,
+        rounding: Floats | float = 0.0,
+        counted: NDArray[np.bool_] | None = None,
+    ) -> None:
+        deviation = self.deviations.setdefault(name, Deviation(name, self.tolerance))
+        deviation.compare(stored, exact, place, rounding, counted)
+
+    def _trained(self, step: int, samples: slice = slice(None)) -> NDArray[np.bool_]:
+        """Which samples were trained at a step [b]; all of them where the file does not say."""
+        if not self.file.has("weight"):
+            return np.ones(len(range(*samples.indices(self.file.num_samples))), dtype=np.bool_)
+        return np.asarray(self.file.at("weight", step, samples) != 0.0)
 
     def _place(self, block: Block) -> str:
         first = f" from {block.first}" if block.first else ""
@@ -206,7 +221,10 @@ class Recomputer:
 
     def _check_advantage(self, block: Block) -> None:
         """The advantage before it is standardised, at the steps that were trained (section 5)."""
-        if not self.file.has("advantage") or self.weight[block.step] == 0.0:
+        if not self.file.has("advantage"):
+            return
+        trained = self._trained(block.step, block.samples)
+        if not trained.any():
             return
         found = None
         if self.reward_advantage is not None:
@@ -218,14 +236,17 @@ class Recomputer:
             self.deviations.setdefault("advantage", Deviation("advantage", self.tolerance, judged=False, note=note))
             return
         stored = self.file.at("advantage", block.step, block.samples)
-        self._compare("advantage", stored, found[0], self._place(block), found[1])
+        self._compare("advantage", stored, found[0], self._place(block), found[1], trained)
 
     def _check_value_difference(self, block: Block) -> None:
         """Increments: V of the next step minus V of this one; after the last step stands the reward."""
         if self.rule is None or self.rule.estimator != "increment" or not self.file.has("value_difference"):
             return
         after, last = block.step + 1, block.step + 1 == self.file.num_steps
-        if self.weight[block.step] == 0.0 or not (last or self.weight[after] > 0.0):
+        trained = self._trained(block.step, block.samples)
+        if not last:
+            trained &= self._trained(after, block.samples)
+        if not trained.any():
             return
         here = self.file.at("value", block.step, block.samples)
         following = (
@@ -233,14 +254,15 @@ class Recomputer:
         )
         stored = self.file.at("value_difference", block.step, block.samples)
         rounding = ROUNDING * (np.abs(here) + np.abs(following))
-        self._compare("value_difference", stored, following - here, self._place(block), rounding)
+        self._compare("value_difference", stored, following - here, self._place(block), rounding, trained)
 
     def _advantage_std(self) -> float:
         """Over the samples and trained steps of the epoch; NaN without advantages."""
         if not self.file.has("advantage"):
             return math.nan
-        steps = [step for step in range(self.file.num_steps) if self.weight[step] != 0.0]
-        return float(np.std([self.file.at("advantage", step) for step in steps])) if steps else math.nan
+        steps = range(self.file.num_steps)
+        trained = np.concatenate([self.file.at("advantage", step)[self._trained(step)] for step in steps])
+        return float(np.std(trained)) if trained.size else math.nan
 
 
 def compare_metrics(run: RunFile, found: Statistics, deviations: dict[str, Deviation], tolerance: float) -> None:

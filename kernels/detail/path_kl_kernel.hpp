@@ -25,8 +25,8 @@ void path_kl_density(const Exec& exec, ConstRows mean, ConstRows pretrained, Con
       });
 }
 
-template <class Exec, class ConstRows, class ConstVector, class Out>
-void path_kl_integral(const Exec& exec, ConstRows density, ConstVector weight, Out integral) {
+template <class Exec, class ConstRows, class Out>
+void path_kl_integral(const Exec& exec, ConstRows density, ConstRows weight, Out integral) {
   constexpr long width = column_chunk<Exec>;
   const long times = static_cast<long>(density.extent(0)), samples = static_cast<long>(density.extent(1));
   Kokkos::parallel_for(
@@ -36,9 +36,9 @@ void path_kl_integral(const Exec& exec, ConstRows density, ConstVector weight, O
         double sum[width] = {};
         for (long k = 0; k < times; ++k) {
           const double* row = &density(k, begin);
-          const double w = weight(k);
+          const double* w = &weight(k, begin);
           for (long j = 0; j < count; ++j) {
-            sum[j] += w * row[j];
+            sum[j] += w[j] * row[j];
           }
         }
         for (long j = 0; j < count; ++j) {

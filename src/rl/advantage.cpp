@@ -25,25 +25,14 @@ at::Tensor value_at(ScorePolicy& policy, ValueFunction& value, const at::Tensor&
   return value.value({x, tweedie_mean(x, mean, rows.times), rows.times.tau, rows.prompt}).to(at::kDouble);
 }
 
-/// g^2(tau) of each chosen step.
-std::vector<double> g_squared(const Trajectories& batch, const Schedule& schedule) {
-  std::vector<double> g2;
-  for (const long k : batch.times.step)
-    g2.push_back(schedule.g_squared(batch.table.steps[static_cast<std::size_t>(k)].tau));
-  return g2;
-}
-
 /// ( V(x + h g^2 a) - baseline ) / h with the drift of the step inside, per row.
 at::Tensor finite_difference(const Trajectories& batch, const ChosenRows& rows, ScorePolicy& policy,
-                             ValueFunction& value, const AlgorithmOptions& options, long count) {
+                             ValueFunction& value, const AlgorithmOptions& options) {
   torch::NoGradGuard no_grad;
-  std::vector<double> displacement = g_squared(batch, policy.schedule()), factor;
-  for (std::size_t i = 0; i < displacement.size(); ++i) {
-    displacement[i] *= options.fd_scale;
-    factor.push_back(drift_weight(batch.table.steps[static_cast<std::size_t>(batch.times.step[i])]) /
-                     displacement[i]);
-  }
-  const at::Tensor h = broadcast_rows(per_step_rows(displacement, count, rows.x).to(at::kFloat), rows.x);
+  const at::Tensor displacement = step_numbers(batch.table, rows.step, [&](const Step& step) {
+    return policy.schedule().g_squared(step.tau) * options.fd_scale;
+  });
+  const at::Tensor h = broadcast_rows(displacement.to(at::kFloat), rows.x);
   at::Tensor difference;
   if (options.baseline == "antithetic") {
     const at::Tensor offset = h * (rows.action - rows.old_mean);
@@ -54,21 +43,16 @@ at::Tensor finite_difference(const Trajectories& batch, const ChosenRows& rows, 
     difference =
         value_at(policy, value, rows.x + h * rows.action, rows) - value_at(policy, value, from, rows);
   }
-  return difference * per_step_rows(factor, count, rows.x);
+  return difference * (step_numbers(batch.table, rows.step, drift_weight) / displacement);
 }
 
-/// q dt of the rows of samples [first, first + count).
+/// q dt of the rows.
 at::Tensor rate_of_rows(const Trajectories& batch, const ChosenRows& rows, const at::Tensor& pretrained,
-                        const at::Tensor& value_term, bool is_gradient, const AlgorithmOptions& options,
-                        long count) {
-  std::vector<double> drift, cost;
-  for (const long k : batch.times.step) {
-    const Step& step = batch.table.steps[static_cast<std::size_t>(k)];
-    drift.push_back(drift_weight(step));
-    cost.push_back(options.kl_weight > 0 ? options.kl_weight * step.girsanov : 0.0);
-  }
-  const at::Tensor drift_rows = per_step_rows(drift, count, rows.x),
-                   cost_rows = per_step_rows(cost, count, rows.x);
+                        const at::Tensor& value_term, bool is_gradient, const AlgorithmOptions& options) {
+  const at::Tensor drift_rows = step_numbers(batch.table, rows.step, drift_weight);
+  const at::Tensor cost_rows = step_numbers(batch.table, rows.step, [&](const Step& step) {
+    return options.kl_weight > 0 ? options.kl_weight * step.girsanov : 0.0;
+  });
   at::Tensor rate = at::empty({rows.x.size(0)}, rows.x.options().dtype(at::kDouble));
   {
     bridge::Input<float> a(rows.action), m(rows.old_mean), p(pretrained);
@@ -93,13 +77,10 @@ at::Tensor rate_of_rows(const Trajectories& batch, const ChosenRows& rows, const
 at::Tensor increments(Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
                       const AlgorithmOptions& options, const at::Tensor& value_here, long samples_per_call) {
   Trajectories next = batch; // the same tensors, asked one step later
-  for (long& k : next.times.step)
-    k = std::min(k + 1, batch.steps() - 1);
-  at::Tensor value_next = value_at_rows(next, policy, value, false, samples_per_call).value;
-  for (std::size_t i = 0; i < batch.times.step.size(); ++i)
-    if (batch.times.step[i] + 1 == batch.steps())
-      value_next[static_cast<long>(i)].copy_(batch.reward);
-  batch.value_difference = value_next - value_here;
+  const at::Tensor after = batch.times.step + 1;
+  next.times.step = after.clamp_max(batch.steps() - 1);
+  const at::Tensor value_next = value_at_rows(next, policy, value, false, samples_per_call).value;
+  batch.value_difference = at::where(after == batch.steps(), batch.reward, value_next) - value_here;
   if (options.kl_weight > 0)
     return batch.value_difference - options.kl_weight * batch.kl_step;
   return batch.value_difference.clone();
@@ -109,7 +90,7 @@ at::Tensor increments(Trajectories& batch, ScorePolicy& policy, ValueFunction& v
 
 ValueAtRows value_at_rows(const Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
                           bool with_gradient, long samples_per_call) {
-  const long times = static_cast<long>(batch.times.step.size()), samples = batch.samples();
+  const long times = batch.times.count(), samples = batch.samples();
   ValueAtRows out;
   out.value = at::empty({times, samples}, batch.x.options().dtype(at::kDouble));
   std::vector<std::int64_t> shape = batch.mean.sizes().vec();
@@ -156,11 +137,11 @@ void attach_advantage(Trajectories& batch, ScorePolicy& policy, ValueFunction& v
     const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
     const at::Tensor pretrained = rows_of(batch.pretrained_mean, first, part).contiguous();
     const at::Tensor term = gradient ? rows_of(here.gradient, first, part).contiguous()
-                                     : finite_difference(batch, rows, policy, value, options, part);
+                                     : finite_difference(batch, rows, policy, value, options);
     if (!gradient)
       batch.value_difference.narrow(1, first, part).copy_(term.view({times, part}));
     batch.advantage.narrow(1, first, part)
-        .copy_(rate_of_rows(batch, rows, pretrained, term, gradient, options, part).view({times, part}));
+        .copy_(rate_of_rows(batch, rows, pretrained, term, gradient, options).view({times, part}));
   }
 }
 

@@ -27,7 +27,7 @@ void attach_advantage(Trajectories& batch, ScorePolicy&, ValueFunction&, const A
                       long samples_per_call);
 
 /// In place: (A - mean) / (std + 1e-8) over the global batch, per time or over all times, then clamped to
-/// +-limit (0 = none).
+/// +-limit (0 = none). A time is a row of A: a step if all steps are trained, else a stratum of them.
 void standardise(at::Tensor& advantage, const std::string& how, double limit, const Communicator&);
 
 } // namespace scoreact

@@ -1,59 +1,52 @@
 #include "rl/chosen_rows.hpp"
 
-#include "kernels/normal_noise.hpp"
-
 #include <torch/torch.h>
 
-#include <cmath>
-
 namespace scoreact {
+
+namespace {
+
+/// One number a step of the table, at the rows' steps.
+at::Tensor look_up(const std::vector<double>& of_step, const at::Tensor& step) {
+  return at::tensor(of_step, at::kDouble).to(step.device()).index({step});
+}
+
+} // namespace
 
 at::Tensor rows_of(const at::Tensor& time_by_sample, long first, long count) {
   return time_by_sample.narrow(1, first, count).flatten(0, 1);
 }
 
-at::Tensor per_step_rows(const std::vector<double>& per_step, long count, const at::Tensor& like) {
-  const at::Tensor host = at::tensor(per_step, at::kDouble);
-  return host.repeat_interleave(count).to(like.device());
+at::Tensor step_numbers(const StepTable& table, const at::Tensor& step,
+                        const std::function<double(const Step&)>& number) {
+  std::vector<double> numbers;
+  for (const Step& of_table : table.steps)
+    numbers.push_back(number(of_table));
+  return look_up(numbers, step);
 }
 
 ChosenRows chosen_rows(const Trajectories& batch, const Schedule& schedule, long first, long count) {
-  const auto& chosen = batch.times.step;
-  const auto gather = [&](const at::Tensor& all) {
-    std::vector<at::Tensor> slices;
-    for (const long k : chosen)
-      slices.push_back(all[k].narrow(0, first, count));
-    return at::cat(slices);
-  };
+  ChosenRows rows;
+  rows.step = rows_of(batch.times.step, first, count);
+  rows.weight = rows_of(batch.times.weight, first, count);
+  const at::Tensor sample =
+      at::arange(first, first + count, rows.step.options()).repeat({batch.times.count()});
+  rows.x = batch.x.index({rows.step, sample});
+  rows.action = batch.action.index({rows.step, sample});
+  rows.old_mean = batch.mean.index({rows.step, sample});
+  rows.prompt = batch.prompt.index({sample});
+
   std::vector<std::pair<double, double>> tau_abar;
   std::vector<double> stds;
-  for (const long k : chosen) {
-    const Step& step = batch.table.steps[static_cast<std::size_t>(k)];
+  for (const Step& step : batch.table.steps)
     tau_abar.emplace_back(step.tau, step.abar);
-    stds.push_back(batch.actions[static_cast<std::size_t>(k)].action_std);
-  }
-  ChosenRows rows;
-  rows.x = gather(batch.x);
-  rows.action = gather(batch.action);
-  rows.old_mean = gather(batch.mean);
-  rows.prompt = batch.prompt.narrow(0, first, count).repeat({static_cast<long>(chosen.size())});
-  rows.times = row_times(schedule, tau_abar, count, rows.x);
-  rows.action_std = per_step_rows(stds, count, rows.x);
+  for (const ActionStep& action : batch.actions)
+    stds.push_back(action.action_std);
+  const RowTimes all = row_times(schedule, tau_abar, 1, rows.x);
+  const auto of_rows = [&](const at::Tensor& of_step) { return of_step.index({rows.step}); };
+  rows.times = {of_rows(all.timestep), of_rows(all.alpha), of_rows(all.sigma), of_rows(all.tau)};
+  rows.action_std = look_up(stds, rows.step);
   return rows;
-}
-
-StepSubset choose_times(const StepTable& table, long num_times, double fraction, std::uint64_t seed,
-                        std::uint32_t epoch) {
-  const long all = table.size();
-  const long drawn = num_times > 0 ? std::min(num_times, all)
-                                   : std::max(1L, std::lround(fraction * static_cast<double>(all)));
-  // one time alone must be able to be any step
-  const long last = drawn < all && drawn > 1 ? std::max(1L, drawn / 5) : 0;
-  std::vector<double> uniforms;
-  for (long k = 0; k < drawn; ++k)
-    uniforms.push_back(
-        kernels::uniform_at({seed, epoch, 0, kernels::Purpose::time}, 0, static_cast<std::uint32_t>(k)));
-  return stratified_subset(all, drawn, last, uniforms);
 }
 
 } // namespace scoreact

@@ -2,7 +2,6 @@
 
 #include "error/error.hpp"
 #include "rl/advantage.hpp"
-#include "rl/chosen_rows.hpp"
 #include "rl/path_kl.hpp"
 #include "rl/value_fit.hpp"
 #include "run/stopwatch.hpp"
@@ -23,8 +22,8 @@ Ctrl::Ctrl(const AlgorithmContext& context)
 
 double Ctrl::fit_value_to(Trajectories& batch) {
   const AlgorithmOptions& options = context_.algorithm;
-  batch.times = choose_times(batch.table, context_.train.num_times, context_.train.timestep_fraction,
-                             batch.seed, batch.epoch);
+  batch.times = choose_times(batch.steps(), context_.train.num_times, context_.train.timestep_fraction,
+                             batch.seed, batch.epoch, batch.shard, batch.x.device());
   const long samples_per_call = context_.train.micro_batch_size;
   attach_pretrained(batch, context_.policy, samples_per_call); // eq. 16
   const at::Tensor returns =
@@ -71,7 +70,7 @@ LearnReport Ctrl::learn(Trajectories& batch) {
 
   report.kl_path = gather_samples(integrate(batch, batch.kl_step), context_.ranks);
   report.kl_chain = gather_samples(integrate(batch, batch.kl_chain_step), context_.ranks);
-  const long rows = static_cast<long>(batch.times.step.size()) * batch.shard.total;
+  const long rows = batch.times.count() * batch.shard.total;
   const long extra = options.update == "pathwise" || options.advantage == "gradient" ? 1
                      : options.advantage == "finite_difference"                      ? 2
                                                                                      : 0;

@@ -1,7 +1,6 @@
 #include "rl/ddpo.hpp"
 
 #include "error/error.hpp"
-#include "rl/chosen_rows.hpp"
 #include "rl/path_kl.hpp"
 #include "run/stopwatch.hpp"
 
@@ -27,9 +26,9 @@ LearnReport Ddpo::learn(Trajectories& batch) {
   report.kl_path = kl.path;
   report.kl_chain = kl.chain;
 
-  batch.times = choose_times(batch.table, context_.train.num_times, context_.train.timestep_fraction,
-                             batch.seed, batch.epoch);
-  const long times = static_cast<long>(batch.times.step.size());
+  batch.times = choose_times(batch.steps(), context_.train.num_times, context_.train.timestep_fraction,
+                             batch.seed, batch.epoch, batch.shard, batch.x.device());
+  const long times = batch.times.count();
   std::vector<double> advantage = statistics_.advantages(gather_samples(batch.reward, context_.ranks),
                                                          gather_samples(batch.prompt, context_.ranks));
   const double limit = context_.train.adv_clip_max;

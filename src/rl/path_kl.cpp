@@ -30,13 +30,7 @@ at::Tensor density(const at::Tensor& mean, const at::Tensor& pretrained, const a
 
 void attach_pretrained(Trajectories& batch, ScorePolicy& policy, long samples_per_call) {
   torch::NoGradGuard no_grad;
-  const long times = static_cast<long>(batch.times.step.size()), samples = batch.samples();
-  std::vector<double> girsanov, chain;
-  for (const long k : batch.times.step) {
-    const Step& step = batch.table.steps[static_cast<std::size_t>(k)];
-    girsanov.push_back(step.girsanov);
-    chain.push_back(step.chain);
-  }
+  const long times = batch.times.count(), samples = batch.samples();
   std::vector<std::int64_t> shape = batch.mean.sizes().vec();
   shape[0] = times;
   batch.pretrained_mean = at::empty(shape, batch.mean.options());
@@ -49,22 +43,22 @@ void attach_pretrained(Trajectories& batch, ScorePolicy& policy, long samples_pe
     std::vector<std::int64_t> sizes = shape;
     sizes[1] = part;
     batch.pretrained_mean.narrow(1, first, part).copy_(pretrained.view(sizes));
-    const auto store = [&](const at::Tensor& out, const std::vector<double>& factor) {
-      out.narrow(1, first, part)
-          .copy_(density(rows.old_mean, pretrained, per_step_rows(factor, part, rows.x)).view({times, part}));
+    const auto store = [&](const at::Tensor& out, double Step::*factor) {
+      const at::Tensor of_rows =
+          step_numbers(batch.table, rows.step, [&](const Step& step) { return step.*factor; });
+      out.narrow(1, first, part).copy_(density(rows.old_mean, pretrained, of_rows).view({times, part}));
     };
-    store(batch.kl_step, girsanov);
-    store(batch.kl_chain_step, chain);
+    store(batch.kl_step, &Step::girsanov);
+    store(batch.kl_chain_step, &Step::chain);
   }
 }
 
 at::Tensor integrate(const Trajectories& batch, const at::Tensor& per_step) {
   at::Tensor out = at::empty({per_step.size(1)}, per_step.options());
   {
-    const at::Tensor weight = at::tensor(batch.times.weight, at::kDouble).to(per_step.device());
-    bridge::Input<double> d(per_step), w(weight);
+    bridge::Input<double> d(per_step), w(batch.times.weight);
     bridge::Output<double> o(out);
-    kernels::path_kl_integral(bridge::stream_of(per_step), d.rows(), w.span(), o.span());
+    kernels::path_kl_integral(bridge::stream_of(per_step), d.rows(), w.rows(), o.span());
   }
   return out;
 }
@@ -87,8 +81,10 @@ PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Co
     for (long k = 0; k < last + 2; ++k)
       uniforms.push_back(kernels::uniform_at({batch.seed, batch.epoch, 1, kernels::Purpose::time}, 0,
                                              static_cast<std::uint32_t>(k)));
-    few.times = batch.steps() > last + 2 ? stratified_subset(batch.steps(), last + 2, last, uniforms)
-                                         : choose_times(batch.table, 0, 1.0, 0, 0);
+    const at::Device device = batch.x.device();
+    few.times = batch.steps() > last + 2
+                    ? shared_times(stratified_subset(batch.steps(), last + 2, last, uniforms), mine, device)
+                    : all_times(batch.steps(), mine, device);
     // a network's bits may depend on its batch: a fixed number of rows a call, whatever this rank holds
     attach_pretrained(few, policy, std::gcd(samples, batch.shard.micro_batch));
     const at::Tensor p = integrate(few, few.kl_step).to(at::kCPU),

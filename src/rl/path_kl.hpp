@@ -16,7 +16,7 @@ class Communicator;
 /// chosen times, make one network call.
 void attach_pretrained(Trajectories& batch, ScorePolicy&, long samples_per_call);
 
-/// sum_k weight_k term_k of this rank's samples, [B] float64.
+/// sum over batch.times of weight times term, for each of this rank's samples, [B] float64.
 at::Tensor integrate(const Trajectories& batch, const at::Tensor& per_step);
 
 struct PathKl {

@@ -86,7 +86,7 @@ PolicyUpdate::MicroBatchReport PolicyUpdate::backward(const Trajectories& batch,
   const at::Tensor mean_graph = policy_.mean(rows.x, rows.times, rows.prompt);
   torch::NoGradGuard no_grad;
   const at::Tensor mean = mean_graph.detach().contiguous();
-  const at::Tensor weight = per_step_rows(batch.times.weight, count, rows.x);
+  const at::Tensor& weight = rows.weight;
   const auto scalar = rows.x.options().dtype(at::kDouble);
 
   MicroBatchReport report;
@@ -96,17 +96,14 @@ PolicyUpdate::MicroBatchReport PolicyUpdate::backward(const Trajectories& batch,
 
   at::Tensor cotangent; // G: dJ/d mean of every row
   if (algorithm_.update == "pathwise") {
-    std::vector<double> drift, cost;
-    for (const long k : batch.times.step) {
-      const Step& step = batch.table.steps[static_cast<std::size_t>(k)];
-      drift.push_back(drift_weight(step));
-      cost.push_back(algorithm_.kl_weight > 0 ? 2.0 * algorithm_.kl_weight * step.girsanov : 0.0);
-    }
-    cotangent = as_column(weight * per_step_rows(drift, count, rows.x), mean) *
+    cotangent = as_column(weight * step_numbers(batch.table, rows.step, drift_weight), mean) *
                 rows_of(signal.value_gradient, first, count);
-    if (algorithm_.kl_weight > 0)
-      cotangent -= as_column(weight * per_step_rows(cost, count, rows.x), mean) *
-                   (mean - rows_of(batch.pretrained_mean, first, count));
+    if (algorithm_.kl_weight > 0) {
+      const at::Tensor cost = step_numbers(batch.table, rows.step, [&](const Step& step) {
+        return 2.0 * algorithm_.kl_weight * step.girsanov;
+      });
+      cotangent -= as_column(weight * cost, mean) * (mean - rows_of(batch.pretrained_mean, first, count));
+    }
     if (first_update) {
       const long elements = mean.numel() / mean.size(0);
       const double d = static_cast<double>(elements);
@@ -148,7 +145,7 @@ UpdateReport PolicyUpdate::operator()(const Trajectories& batch, const UpdateSig
                                  "train.micro_batch_size");
   const long minibatches = batch.shard.total / train_.minibatch_size;
   const double scale = 1.0 / static_cast<double>(train_.minibatch_size);
-  const long rows = static_cast<long>(batch.times.step.size()) * train_.micro_batch_size;
+  const long rows = batch.times.count() * train_.micro_batch_size;
 
   UpdateReport report;
   double clipped = 0, updates = 0;

@@ -5,6 +5,7 @@
 #include "kernels/trajectory_buffer.hpp"
 #include "parallel/shard.hpp"
 #include "rl/action.hpp"
+#include "rl/chosen_times.hpp"
 
 #include <ATen/core/Tensor.h>
 
@@ -29,7 +30,7 @@ struct Trajectories {
   at::Tensor reward;   ///< [B] float64
 
   at::Tensor pretrained_mean; ///< [T, B, ...] fp32 at the times below (T = K when all are evaluated)
-  StepSubset times;           ///< steps that are trained, with quadrature weights
+  ChosenTimes times;          ///< steps that each sample is trained at, with quadrature weights
   at::Tensor kl_step;         ///< [T, B] float64, Girsanov term, nats
   at::Tensor kl_chain_step;   ///< [T, B] float64, exact chain term, nats
   at::Tensor value;           ///< [T, B] float64, where the algorithm has it

@@ -9,12 +9,10 @@
 namespace scoreact {
 
 at::Tensor monte_carlo_returns(const Trajectories& batch, double kl_weight, bool include_kl) {
-  const long times = static_cast<long>(batch.times.step.size());
+  const long times = batch.times.count();
   if (!include_kl || kl_weight == 0)
     return batch.reward.expand({times, batch.samples()}).contiguous();
-  const at::Tensor weight =
-      at::tensor(batch.times.weight, at::kDouble).to(batch.kl_step.device()).unsqueeze(1);
-  const at::Tensor cost = (batch.kl_step * weight).mul_(kl_weight).contiguous();
+  const at::Tensor cost = (batch.kl_step * batch.times.weight).mul_(kl_weight).contiguous();
   at::Tensor returns = at::empty_like(cost);
   {
     bridge::Input<double> c(cost), r(batch.reward);
@@ -26,7 +24,7 @@ at::Tensor monte_carlo_returns(const Trajectories& batch, double kl_weight, bool
 
 double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePolicy& policy,
                  ValueFunction& value, const Communicator& ranks, long samples_per_call) {
-  const long times = static_cast<long>(batch.times.step.size());
+  const long times = batch.times.count();
   const Shard micro =
       make_shard(batch.shard.total, samples_per_call, ranks.rank(), ranks.size(), "train.micro_batch_size");
   const long part = samples_per_call, parts = micro.micro_batches();

@@ -14,19 +14,19 @@ namespace scoreact {
 
 namespace {
 
-/// [T, B, ...] terms at the chosen times as [K, B, ...], NaN at the others.
-at::Tensor at_all_steps(const at::Tensor& chosen, const StepSubset& times, long steps, at::ScalarType dtype) {
+at::Tensor host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contiguous(); }
+
+/// [T, B, ...] terms at the chosen times as [K, B, ...] on the host, `others` where a sample was not trained.
+at::Tensor at_all_steps(const at::Tensor& chosen, const ChosenTimes& times, long steps, at::ScalarType dtype,
+                        double others = std::numeric_limits<double>::quiet_NaN()) {
   if (!chosen.defined())
     return {};
   std::vector<std::int64_t> shape = chosen.sizes().vec();
   shape[0] = steps;
-  at::Tensor all = at::full(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
-  for (std::size_t i = 0; i < times.step.size(); ++i)
-    all[times.step[i]].copy_(chosen[static_cast<long>(i)]);
+  at::Tensor all = at::full(shape, others, dtype);
+  all.index_put_({host(times.step), at::arange(chosen.size(1), at::kLong)}, host(chosen).to(dtype));
   return all;
 }
-
-at::Tensor host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contiguous(); }
 
 template <class T> const T* pointer(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.data_ptr<T>() : nullptr;
@@ -55,11 +55,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   at::Tensor kl, chain, pretrained;
   if (options.means) { // all K rows, whatever num_times is; batch itself keeps what the algorithm chose
     Trajectories all = batch;
-    all.times = {};
-    for (long k = 0; k < steps; ++k) {
-      all.times.step.push_back(k);
-      all.times.weight.push_back(1.0);
-    }
+    all.times = all_times(steps, samples, batch.x.device());
     attach_pretrained(all, policy, samples_per_call);
     kl = host(all.kl_step);
     chain = host(all.kl_chain_step);
@@ -80,6 +76,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   const at::Tensor gradient = options.means && batch.value_gradient.defined()
                                   ? at_all_steps(batch.value_gradient, batch.times, steps, at::kFloat)
                                   : at::Tensor();
+  const at::Tensor weight = at_all_steps(batch.times.weight, batch.times, steps, at::kDouble, 0.0);
   const at::Tensor prompt = host(batch.prompt);
   const at::Tensor index = at::arange(batch.shard.first, batch.shard.first + samples, at::kLong);
 
@@ -96,6 +93,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.log_prob = log_prob.data_ptr<double>();
   block.kl_step = kl.data_ptr<double>();
   block.kl_chain_step = chain.data_ptr<double>();
+  block.weight = weight.data_ptr<double>();
   block.advantage = pointer<float>(advantage);
   block.value = pointer<float>(value);
   block.value_difference = pointer<float>(difference);
@@ -104,10 +102,6 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.sample_index = index.data_ptr<std::int64_t>();
   for (long i = 0; i < samples; ++i)
     block.prompts.push_back(std::to_string(prompt.data_ptr<std::int64_t>()[i]));
-  std::vector<double> weight(static_cast<std::size_t>(steps), 0.0);
-  for (std::size_t i = 0; i < batch.times.step.size(); ++i)
-    weight[static_cast<std::size_t>(batch.times.step[i])] = batch.times.weight[i];
-  block.weight = weight;
   for (std::size_t k = 0; k < batch.table.steps.size(); ++k) {
     const Step& step = batch.table.steps[k];
     block.tau.push_back(step.tau);

@@ -29,6 +29,7 @@ struct TrajectoryBlock {
   const double* log_prob = nullptr;           ///< [K, B], nats, summed over the elements
   const double* kl_step = nullptr;            ///< [K, B], nats, the Girsanov term
   const double* kl_chain_step = nullptr;      ///< [K, B], nats, the exact one of the chain
+  const double* weight = nullptr;             ///< [K, B], integration weight of the step for the sample
   const float* advantage = nullptr;           ///< optional [K, B]
   const float* value = nullptr;               ///< optional [K, B]
   const float* value_difference = nullptr;    ///< optional [K, B], the value term of a difference advantage
@@ -40,7 +41,6 @@ struct TrajectoryBlock {
   // The same on every rank; rank 0's are written:
   std::vector<double> tau;      ///< [K+1]
   std::vector<double> abar;     ///< [K+1]
-  std::vector<double> weight;   ///< [K]
   std::vector<double> keep;     ///< [K]
   std::vector<double> push;     ///< [K]
   std::vector<double> spread;   ///< [K]

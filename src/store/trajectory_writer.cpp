@@ -268,7 +268,7 @@ std::int64_t space_needed(const TrajectoryBlock& block, const TrajectoryLayout& 
   const std::int64_t times = block.steps + 1;
   const std::int64_t states = 2 + (block.mean != nullptr) + (block.mean_pre != nullptr) +
                               (block.value_gradient != nullptr); // datasets
-  constexpr std::int64_t kNumbers = 8;                           // datasets of numbers a sample, at most
+  constexpr std::int64_t kNumbers = 9;                           // datasets of numbers a sample, at most
   std::int64_t text = layout.samples * layout.prompt_bytes;
   for (const auto& [name, value] : block.attributes)
     if (const auto* words = std::get_if<std::string>(&value))
@@ -298,7 +298,6 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
   for (std::size_t n = 0; n < dimensions.size(); ++n)
     writer.numbers(dimensions[n], block.sample_shape[n], "number along the dimension");
   writer.by_time("abar", block.abar, {"1", "cumulative signal power at the states"});
-  writer.by_time("weight", block.weight, {"1", "integration weight of the step"});
   writer.by_time("keep", block.keep, {"1", "x[k+1] = keep x[k] + push action + spread noise"});
   writer.by_time("push", block.push, {"1", "factor of the action in the step"});
   writer.by_time("spread", block.spread, {"1", "factor of the noise in the step"});
@@ -328,6 +327,8 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
                    {"nat", "path KL of the step, Girsanov"});
   writer.by_sample("kl_chain_step", H5T_NATIVE_FLOAT, narrowed(block.kl_chain_step).data(), steps, {},
                    {"nat", "exact KL of the step of the chain"});
+  writer.by_sample("weight", H5T_NATIVE_DOUBLE, block.weight, steps, {},
+                   {"1", "integration weight of the step for the sample, 0: not trained"});
   if (block.advantage != nullptr) {
     writer.by_sample("advantage", H5T_NATIVE_FLOAT, block.advantage, steps, {}, {"reward", "advantage"});
   }

@@ -53,7 +53,7 @@ class ChainUnderTest {
     const LearnReport report = learn(estimator, num_times);
     const auto gradient = -update_gradient_ * static_cast<double>(samples_);
     const MeanError estimate = statistics(gradient);
-    const Expectation exact = expected_gradient(problem_, estimator, batch_.times);
+    const Expectation exact = expected_gradient(problem_, estimator);
     const std::string how = estimator.update == "pathwise"
                                 ? estimator.update
                                 : estimator.update + " " + estimator.advantage +

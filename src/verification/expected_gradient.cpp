@@ -65,8 +65,7 @@ ChainLaw law_of(const GradientProblem& problem) {
   return law_of_chain(problem.table, policy_of(problem), exploration(problem));
 }
 
-Expectation expected_gradient(const GradientProblem& problem, const Estimator& estimator,
-                              const StepSubset& times) {
+Expectation expected_gradient(const GradientProblem& problem, const Estimator& estimator) {
   const AffinePolicy policy = policy_of(problem);
   const ChainLaw law = law_of(problem);
   const auto& steps = problem.table.steps;
@@ -75,13 +74,12 @@ Expectation expected_gradient(const GradientProblem& problem, const Estimator& e
   const bool displaced =
       score_function && estimator.advantage == "finite_difference" && estimator.baseline != "antithetic";
   Expectation result;
-  for (std::size_t i = 0; i < times.step.size(); ++i) {
-    const auto k = static_cast<std::size_t>(times.step[i]);
+  for (std::size_t k = 0; k < steps.size(); ++k) {
     const Step& step = steps[k];
     if (score_function && problem.actions[k].action_std == 0) {
       continue; // a deterministic step has no ratio
     }
-    const double phi = problem.phi(step.tau), weight = times.weight[i];
+    const double phi = problem.phi(step.tau);
     double value_term = 0;
     if (increment && k + 1 == steps.size()) {
       value_term = action_response(step, policy.second[k]) *
@@ -106,8 +104,8 @@ Expectation expected_gradient(const GradientProblem& problem, const Estimator& e
                             ? 0.0
                             : 2 * estimator.kl_weight * step.girsanov * problem.theta * phi *
                                   dot(problem.direction, problem.direction);
-    result.value += weight * phi * (value_term - cost);
-    result.scale += std::abs(weight * phi) * (std::abs(value_term) + std::abs(cost));
+    result.value += phi * (value_term - cost);
+    result.scale += std::abs(phi) * (std::abs(value_term) + std::abs(cost));
   }
   return result;
 }

@@ -38,8 +38,8 @@ struct Expectation {
   double scale = 0; ///< sum of the sizes of the terms: what rounding acts on
 };
 
-/// sum over the subset of weight * E[estimate of d/dtheta at this step].
-Expectation expected_gradient(const GradientProblem&, const Estimator&, const StepSubset&);
+/// sum over the steps of E[estimate of d/dtheta at the step]; a random subset of them has the same mean.
+Expectation expected_gradient(const GradientProblem&, const Estimator&);
 
 /// The chain's law with the exploration noise that the library adds.
 ChainLaw law_of(const GradientProblem&);

@@ -3,7 +3,6 @@
 #include "diffusion/grid.hpp"
 #include "models/analytic/analytic_denoiser.hpp"
 #include "rewards/reward_options.hpp"
-#include "rl/chosen_rows.hpp"
 #include "rl/ctrl.hpp"
 #include "rl/path_kl.hpp"
 #include "rl/rollout.hpp"
@@ -106,7 +105,7 @@ Outcome fine_tune(const Study& study, const VerifyOptions& options) {
     ctrl.learn(batch);
   }
   Trajectories fresh = roll_out(4 * samples, 1000);
-  fresh.times = choose_times(table, 0, 1.0, 0, 0);
+  fresh.times = all_times(table.size(), fresh.samples());
   attach_pretrained(fresh, policy, samples / 8);
   return {fresh.final_state().to(torch::kFloat64).clone(), fresh.reward, integrate(fresh, fresh.kl_step)};
 }

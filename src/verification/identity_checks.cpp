@@ -135,13 +135,12 @@ void quadrature(const VerifyOptions& options, CheckRows& rows) {
   }
   for (const long drawn : {1L, 5L, 10L, 50L}) {
     std::vector<double> estimates;
-    for (std::uint32_t epoch = 0; epoch < 2000; ++epoch) {
-      const StepSubset subset = choose_times(table, drawn, 1.0, options.seed, epoch);
-      double estimate = 0;
-      for (std::size_t i = 0; i < subset.step.size(); ++i) {
-        estimate += subset.weight[i] * f(table.steps[static_cast<std::size_t>(subset.step[i])].tau);
-      }
-      estimates.push_back(estimate);
+    for (std::uint32_t epoch = 0; epoch < 20; ++epoch) {
+      const ChosenTimes times = choose_times(table.size(), drawn, 1.0, options.seed, epoch, {100, 1, 0, 100});
+      const at::Tensor sums = (times.weight * step_numbers(table, times.step, [&](const Step& step) {
+                                 return f(step.tau);
+                               })).sum(0);
+      estimates.insert(estimates.end(), sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel());
     }
     const MeanError mean = mean_and_error(estimates);
     rows.push_back(

@@ -84,16 +84,29 @@ def test_increments_agree_with_the_values_beside_them(tmp_path: Path) -> None:
     assert not recompute(path).deviations["value_difference"].passed
 
 
-def test_steps_that_were_not_trained_do_not_count(tmp_path: Path) -> None:
+def test_steps_that_a_sample_was_not_trained_at_do_not_count(tmp_path: Path) -> None:
     path = write_ctrl(tmp_path / "epoch_000001.h5", "finite_difference")
     with h5py.File(path, "r+") as file:
-        file["weight"][2] = 0.0
-        file["advantage"][2] = np.nan
+        for step, sample in ((2, slice(None)), (3, slice(1, 4))):
+            file["weight"][step, sample] = 0.0
+            file["advantage"][step, sample] = np.nan
+        advantages = file["advantage"][:]
     result = recompute(path)
-    assert result.passed and result.deviations["advantage"].values == (STEPS - 1) * SAMPLES
+    assert result.passed and result.deviations["advantage"].values == (STEPS - 1) * SAMPLES - 3
+    assert result.statistics[0].advantage_std == pytest.approx(np.nanstd(advantages.astype(np.float64)))
     with h5py.File(path, "r+") as file:
-        file["advantage"][3, 0] = np.nan  # this one was
-    assert recompute(path).deviations["advantage"].largest == np.inf
+        file["advantage"][3, 4] = np.nan  # this one was
+    wrong = recompute(path).deviations["advantage"]
+    assert wrong.largest == np.inf and wrong.place.endswith("step 3, sample 4")
+
+
+def test_increments_are_held_against_values_where_both_steps_were_trained(tmp_path: Path) -> None:
+    path = write_ctrl(tmp_path / "epoch_000001.h5", "increment")
+    with h5py.File(path, "r+") as file:
+        file["weight"][2, 3] = 0.0
+        file["value"][2, 3] = np.nan
+    result = recompute(path)
+    assert result.passed and result.deviations["value_difference"].values == STEPS * SAMPLES - 2
 
 
 def test_a_pathwise_run_gives_advantages_though_it_stores_none(tmp_path: Path) -> None:

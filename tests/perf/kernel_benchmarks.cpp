@@ -276,7 +276,7 @@ struct History {
     torch::manual_seed(0);
     const long times = s.range(0), samples = s.range(1);
     cost = torch::rand({times, samples}, torch::kFloat64);
-    weight = torch::rand({times}, torch::kFloat64);
+    weight = torch::rand({times, samples}, torch::kFloat64);
     reward = torch::rand({samples}, torch::kFloat64);
     returns = torch::empty_like(cost);
     integral = torch::empty_like(reward);
@@ -287,17 +287,17 @@ struct History {
 void path_kl_integral_kernel(benchmark::State& s) {
   const History h(s);
   for (auto _ : s) {
-    path_kl_integral({}, rows<const double>(h.cost), span<const double>(h.weight), span<double>(h.integral));
+    path_kl_integral({}, rows<const double>(h.cost), rows<const double>(h.weight), span<double>(h.integral));
   }
-  report(s, h.bytes);
+  report(s, 2 * h.bytes);
 }
 void path_kl_integral_torch(benchmark::State& s) {
   const History h(s);
   for (auto _ : s) {
-    const at::Tensor r = (h.cost * h.weight.unsqueeze(1)).sum(0);
+    const at::Tensor r = (h.cost * h.weight).sum(0);
     benchmark::DoNotOptimize(r.data_ptr());
   }
-  report(s, h.bytes);
+  report(s, 2 * h.bytes);
 }
 BENCHMARK(path_kl_integral_kernel)->Apply(time_sizes);
 BENCHMARK(path_kl_integral_torch)->Apply(time_sizes);

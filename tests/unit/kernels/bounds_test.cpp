@@ -114,11 +114,11 @@ TEST_P(KernelBounds, AdvantageRate) {
 
 TEST_P(KernelBounds, PathKlAndReturns) {
   Guarded<float> mean(all), pretrained(all);
-  Guarded<double> factor(samples), density(samples), cost(all), weight(samples), integral(elements),
+  Guarded<double> factor(samples), density(samples), cost(all), weight(all), integral(elements),
       reward(elements), returns(all);
   path_kl_density({}, mean.rows(samples), pretrained.rows(samples), factor.span(), density.span());
   // [times, samples] here
-  path_kl_integral({}, cost.rows(samples), weight.span(), integral.span());
+  path_kl_integral({}, cost.rows(samples), weight.rows(samples), integral.span());
   returns_with_running_cost({}, cost.rows(samples), reward.span(), returns.rows(samples));
   returns_with_running_cost({}, cost.rows(samples), reward.span(), cost.rows(samples));
 }

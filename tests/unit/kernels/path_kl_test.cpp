@@ -41,10 +41,10 @@ TEST(PathKl, IntegralIsTheWeightedSumOverTime) {
   torch::manual_seed(5);
   for (const long samples : {1L, 64L, 65L, 300L}) {
     const at::Tensor density = torch::rand({50, samples}, torch::kFloat64),
-                     weight = torch::rand({50}, torch::kFloat64);
+                     weight = torch::rand({50, samples}, torch::kFloat64);
     at::Tensor integral = torch::full({samples}, NAN, torch::kFloat64);
-    path_kl_integral({}, rows<const double>(density), span<const double>(weight), span<double>(integral));
-    EXPECT_TRUE(torch::allclose(integral, torch::matmul(weight, density), 1e-13, 1e-13)) << samples;
+    path_kl_integral({}, rows<const double>(density), rows<const double>(weight), span<double>(integral));
+    EXPECT_TRUE(torch::allclose(integral, (weight * density).sum(0), 1e-13, 1e-13)) << samples;
   }
 }
 

@@ -67,7 +67,7 @@ TEST_P(EveryAlgorithm, LearnsAndReportsFiniteNumbers) {
   EXPECT_FALSE(torch::equal(algorithm->policy_optimizer().parameters().values(), before));
   EXPECT_EQ(algorithm->policy_optimizer().steps(), 2);
   EXPECT_EQ(report.update.ratio_first_max_deviation, 0.0);
-  EXPECT_EQ(setting.problem.batch.times.step.size(), 3U);
+  EXPECT_EQ(setting.problem.batch.times.count(), 3);
   EXPECT_EQ(report.kl_path.size(), 16U);
   for (const auto* kl : {&report.kl_path, &report.kl_chain})
     for (const double nats : *kl) {

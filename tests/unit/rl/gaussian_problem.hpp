@@ -11,8 +11,6 @@
 
 #include <torch/torch.h>
 
-#include <numeric>
-
 namespace scoreact::testing_support {
 
 inline const std::vector<double> kDataMean{0.6, -0.4};
@@ -35,14 +33,6 @@ inline StepTable table_of(const std::string& solver, long num_steps, double eta 
 }
 
 inline Shard whole(long samples, long micro_batch) { return {samples, micro_batch, 0, samples}; }
-
-inline StepSubset all_steps(long steps) {
-  StepSubset times;
-  times.step.resize(static_cast<std::size_t>(steps));
-  std::iota(times.step.begin(), times.step.end(), 0);
-  times.weight.assign(static_cast<std::size_t>(steps), 1.0);
-  return times;
-}
 
 /// Quadratic reward RM = -0.3 |x - (0.3, 0.5)|^2.
 inline std::shared_ptr<Reward> quadratic_reward() {
@@ -68,7 +58,7 @@ struct GaussianProblem {
                     {7, 2});
     torch::NoGradGuard no_grad;
     batch.reward = (*reward)(batch.final_state(), batch.prompt).to(torch::kDouble);
-    batch.times = all_steps(table.size());
+    batch.times = all_times(table.size(), samples);
     attach_pretrained(batch, policy, samples);
   }
   ValueFunction value_function(const ValueOptions& options) const {

@@ -1,6 +1,5 @@
 #include "rl/path_kl.hpp"
 
-#include "rl/chosen_rows.hpp"
 #include "unit/rl/gaussian_problem.hpp"
 #include "verification/shifted_gaussian.hpp"
 
@@ -42,7 +41,7 @@ TEST(PathKl, OfAConstantScoreShiftIsTheExactSum) {
   for (const double eta : {1.0, 0.5}) {
     ConstantShift problem(4, eta);
     Trajectories batch = problem.rollout(whole(4, 4));
-    batch.times = all_steps(batch.steps());
+    batch.times = all_times(batch.steps(), 4);
     attach_pretrained(batch, problem.policy, 2);
     const at::Tensor path = integrate(batch, batch.kl_step), chain = integrate(batch, batch.kl_chain_step);
     for (long b = 0; b < 4; ++b) {
@@ -58,7 +57,7 @@ TEST(PathKl, VanishesBitForBitBeforeAnyUpdate) {
   const StepTable table = table_of("ddim", 5);
   Trajectories batch = collect(policy, table, action_steps(table, "transition", {}), whole(4, 2),
                                torch::zeros({4}, torch::kLong), {5, 1});
-  batch.times = all_steps(5);
+  batch.times = all_times(5, 4);
   attach_pretrained(batch, policy, 4);
   EXPECT_EQ(batch.kl_step.abs().max().item<double>(), 0.0);
 }
@@ -66,12 +65,16 @@ TEST(PathKl, VanishesBitForBitBeforeAnyUpdate) {
 TEST(PathKl, OfASubsetIsWeighted) {
   ConstantShift problem(2);
   Trajectories batch = problem.rollout(whole(2, 2));
-  batch.times = {{1, 4, 5}, {2.0, 3.0, 1.0}};
+  batch.times = {torch::tensor({{0, 1}, {3, 4}, {5, 5}}, torch::kLong),
+                 torch::tensor({{3.0, 2.0}, {2.0, 3.0}, {1.0, 1.0}}, torch::kDouble)};
   attach_pretrained(batch, problem.policy, 2);
   const double shift = 0.4 * 0.4 * (0.5 * 0.5 + 0.7 * 0.7);
   const auto& steps = problem.table.steps;
-  const double expected = shift * (2 * steps[1].girsanov + 3 * steps[4].girsanov + steps[5].girsanov);
-  EXPECT_NEAR(integrate(batch, batch.kl_step)[1].item<double>(), expected, 1e-5 * expected);
+  const double first = shift * (3 * steps[0].girsanov + 2 * steps[3].girsanov + steps[5].girsanov);
+  const double second = shift * (2 * steps[1].girsanov + 3 * steps[4].girsanov + steps[5].girsanov);
+  const at::Tensor found = integrate(batch, batch.kl_step);
+  EXPECT_NEAR(found[0].item<double>(), first, 1e-5 * first);
+  EXPECT_NEAR(found[1].item<double>(), second, 1e-5 * second);
 }
 
 TEST(EstimatedPathKl, IsExactWhenAllStepsFitIntoIt) {
@@ -111,46 +114,6 @@ TEST(EstimatedPathKl, IsUnbiasedOverEpochs) {
   const double mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n);
   EXPECT_NEAR(mean, problem.sum(&Step::girsanov), 4 * error);
   EXPECT_LT(error, 0.05 * mean);
-}
-
-TEST(ChosenTimes, SumWithoutBias) {
-  const StepTable table = table_of("ddim", 13);
-  const auto f = [](long step) {
-    return std::exp(-0.3 * static_cast<double>(step)) + 0.01 * static_cast<double>(step * step);
-  };
-  double exact = 0;
-  for (long k = 0; k < 13; ++k)
-    exact += f(k);
-  for (const long drawn : {1L, 2L, 5L, 12L}) {
-    constexpr long n = 4000;
-    double sum = 0, squares = 0;
-    for (std::uint32_t epoch = 0; epoch < n; ++epoch) {
-      const StepSubset times = choose_times(table, drawn, 1.0, 9, epoch);
-      ASSERT_EQ(times.step.size(), static_cast<std::size_t>(drawn));
-      double estimate = 0;
-      for (std::size_t i = 0; i < times.step.size(); ++i)
-        estimate += times.weight[i] * f(times.step[i]);
-      sum += estimate;
-      squares += estimate * estimate;
-    }
-    const double mean = sum / n, error = std::sqrt(std::max(0.0, squares / n - mean * mean) / n);
-    EXPECT_NEAR(mean, exact, 4 * error + 1e-9) << drawn << " of 13 times";
-  }
-}
-
-TEST(ChosenTimes, AlwaysHoldTheLastStepsOfAFewAndAllOfAll) {
-  const StepTable table = table_of("ddim", 20);
-  for (std::uint32_t epoch = 0; epoch < 50; ++epoch) {
-    const StepSubset times = choose_times(table, 10, 1.0, 9, epoch);
-    EXPECT_EQ(times.step[8], 18);
-    EXPECT_EQ(times.step[9], 19);
-    EXPECT_EQ(times.weight[9], 1.0);
-  }
-  const StepSubset all = choose_times(table, 0, 1.0, 9, 0);
-  EXPECT_EQ(all.step, all_steps(20).step);
-  EXPECT_EQ(all.weight, all_steps(20).weight);
-  EXPECT_EQ(choose_times(table, 0, 0.25, 9, 0).step.size(), 5U);
-  EXPECT_EQ(choose_times(table, 7, 1.0, 9, 3).step, choose_times(table, 7, 1.0, 9, 3).step);
 }
 
 } // namespace

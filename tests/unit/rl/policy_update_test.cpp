@@ -18,8 +18,7 @@ constexpr double kLambda = 0.3;
 /// A rollout with an advantage and a value gradient to learn from.
 struct Learning {
   Learning() {
-    times = {{0, 2, 5}, {2.0, 3.0, 1.0}};
-    problem.batch.times = times;
+    problem.batch.times = choose_times(6, 3, 1.0, 1, 0, problem.batch.shard);
     attach_pretrained(problem.batch, problem.policy, kSamples);
     ValueFunction value = problem.value_function({});
     scatter_weights(value);
@@ -55,14 +54,10 @@ struct Learning {
       pieces.push_back(piece.flatten());
     return torch::cat(pieces);
   }
-  at::Tensor per_step(const std::function<double(const Step&)>& number) const {
-    std::vector<double> numbers;
-    for (const long k : times.step)
-      numbers.push_back(number(problem.table.steps[static_cast<std::size_t>(k)]));
-    return per_step_rows(numbers, kSamples, problem.batch.x);
+  at::Tensor per_row(const std::function<double(const Step&)>& number) const {
+    return step_numbers(problem.table, problem.batch.times.step.flatten(), number);
   }
   GaussianProblem problem{kSamples, "ddim", 6};
-  StepSubset times;
   AlgorithmOptions algorithm;
   TrainOptions train;
   UpdateSignal signal;
@@ -116,7 +111,7 @@ TEST(PolicyGradient, IsTheGradientOfTheWeightedLikelihood) { // eq. 23
   Learning learning;
   learning.update("policy_gradient", 0.0);
   const at::Tensor advantage = rows_of(learning.signal.advantage, 0, kSamples);
-  const at::Tensor weight = per_step_rows(learning.times.weight, kSamples, learning.problem.batch.x);
+  const at::Tensor weight = learning.problem.batch.times.weight.flatten();
   const at::Tensor expected = learning.by_autograd([&](const ChosenRows& rows, const at::Tensor& mean) {
     const at::Tensor log_density =
         -(rows.action - mean).to(torch::kDouble).square().sum(1) / (2 * rows.action_std.square());
@@ -128,9 +123,9 @@ TEST(PolicyGradient, IsTheGradientOfTheWeightedLikelihood) { // eq. 23
 TEST(PathwiseUpdate, IsTheGradientOfTheExplicitObjective) { // eq. 23 with its mean over actions taken
   Learning learning;
   learning.update("pathwise", 0.0);
-  const at::Tensor weight = per_step_rows(learning.times.weight, kSamples, learning.problem.batch.x);
-  const at::Tensor drift = learning.per_step([](const Step& step) { return drift_weight(step); });
-  const at::Tensor girsanov = learning.per_step([](const Step& step) { return step.girsanov; });
+  const at::Tensor weight = learning.problem.batch.times.weight.flatten();
+  const at::Tensor drift = learning.per_row([](const Step& step) { return drift_weight(step); });
+  const at::Tensor girsanov = learning.per_row([](const Step& step) { return step.girsanov; });
   const at::Tensor value_gradient = rows_of(learning.signal.value_gradient, 0, kSamples);
   const at::Tensor pretrained = rows_of(learning.problem.batch.pretrained_mean, 0, kSamples);
   const at::Tensor expected = learning.by_autograd([&](const ChosenRows&, const at::Tensor& mean) {

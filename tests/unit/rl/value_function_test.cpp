@@ -95,7 +95,9 @@ TEST(ValueFunction, CountsItsTrainedBranchInUnitsOfTheScale) {
 
 TEST(MonteCarloReturns, AreTheRewardMinusWhatIsStillToBePaid) {
   GaussianProblem problem(3, "ddim", 6);
-  problem.batch.times = {{0, 2, 3, 5}, {2.0, 1.0, 2.0, 1.0}};
+  const at::Tensor weight =
+      torch::tensor({{2.0, 1.0, 2.0}, {1.0, 1.5, 2.0}, {2.0, 2.5, 1.0}, {1.0, 1.0, 1.0}}, torch::kDouble);
+  problem.batch.times = {torch::tensor({{0, 1, 0}, {2, 2, 3}, {3, 4, 4}, {5, 5, 5}}, torch::kLong), weight};
   attach_pretrained(problem.batch, problem.policy, 3);
   const double lambda = 0.7;
   const at::Tensor with = monte_carlo_returns(problem.batch, lambda, true);
@@ -104,8 +106,7 @@ TEST(MonteCarloReturns, AreTheRewardMinusWhatIsStillToBePaid) {
     for (long i = 0; i < 4; ++i) {
       double expected = problem.batch.reward[b].item<double>();
       for (long j = i; j < 4; ++j)
-        expected -= lambda * problem.batch.times.weight[static_cast<std::size_t>(j)] *
-                    problem.batch.kl_step[j][b].item<double>();
+        expected -= lambda * weight[j][b].item<double>() * problem.batch.kl_step[j][b].item<double>();
       EXPECT_NEAR(with[i][b].item<double>(), expected, 1e-12);
     }
   }
