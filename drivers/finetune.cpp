@@ -14,6 +14,7 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -175,6 +176,7 @@ ExitCode run_finetune(const Invocation& invocation) {
     print_banner(deck, invocation, ranks, table, algorithm->policy_optimizer());
     print_memory(deck, *network, shard, table.size(),
                  static_cast<long>(algorithm->policy_optimizer().parameters().size()));
+    std::fflush(stdout); // a log shows it before the first epoch, which may take an hour
   }
 
   const std::filesystem::path directory = invocation.check ? std::filesystem::path(invocation.out) / "check"
