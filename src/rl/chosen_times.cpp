@@ -9,6 +9,13 @@
 #include <vector>
 
 namespace scoreact {
+namespace {
+
+/// Fractional part of the golden ratio: multiples of it, modulo 1, fill the interval more evenly than random
+/// numbers do (Kronecker's sequence).
+constexpr double kGoldenRatio = 0.6180339887498949;
+
+} // namespace
 
 ChosenTimes choose_times(long steps, long num_times, double fraction, std::uint64_t seed, std::uint32_t epoch,
                          const Shard& shard, at::Device device) {
@@ -21,11 +28,14 @@ ChosenTimes choose_times(long steps, long num_times, double fraction, std::uint6
   at::Tensor weight = at::empty({drawn, shard.count}, at::kDouble);
   auto step_at = step.accessor<std::int64_t, 2>();
   auto weight_at = weight.accessor<double, 2>();
-  std::vector<double> uniforms(static_cast<std::size_t>(drawn));
+  std::vector<double> shifts, uniforms(static_cast<std::size_t>(drawn));
+  for (long k = 0; k < drawn; ++k)
+    shifts.push_back(
+        kernels::uniform_at({seed, epoch, 0, kernels::Purpose::time}, 0, static_cast<std::uint32_t>(k)));
   for (long sample = 0; sample < shard.count; ++sample) {
+    const double turn = kGoldenRatio * static_cast<double>(shard.first + sample);
     for (std::size_t k = 0; k < uniforms.size(); ++k)
-      uniforms[k] = kernels::uniform_at({seed, epoch, 0, kernels::Purpose::time}, shard.first + sample,
-                                        static_cast<std::uint32_t>(k));
+      uniforms[k] = shifts[k] + turn - std::floor(shifts[k] + turn);
     const StepSubset subset = stratified_subset(steps, drawn, last, uniforms);
     for (long k = 0; k < drawn; ++k) {
       step_at[k][sample] = subset.step[static_cast<std::size_t>(k)];

@@ -1,7 +1,7 @@
 #pragma once
-/// Which steps of its trajectory each sample is trained at: a random quadrature over the steps, drawn for
-/// each sample on its own, so that the noise of the draw averages out over the samples (docs/mathematics.md
-/// sections 2 and 5).
+/// Which steps of its trajectory each sample is trained at: a random quadrature over the steps, another one
+/// for each sample, so that the noise of the draw averages out over the samples (docs/mathematics.md sections
+/// 2 and 5).
 #include "diffusion/grid.hpp"
 #include "parallel/shard.hpp"
 
@@ -20,7 +20,9 @@ struct ChosenTimes {
 };
 
 /// num_times of the steps, 0: this fraction of them; with a few, the last steps are always in. A sample's
-/// draw follows from (seed, epoch, its global number) alone. All steps drawn are all_times.
+/// steps follow from (seed, epoch, its global number) alone: in each stratum a random place for the epoch,
+/// turned by the golden ratio from sample to sample, so that few samples cover the stratum evenly. All steps
+/// drawn are all_times.
 ChosenTimes choose_times(long steps, long num_times, double fraction, std::uint64_t seed, std::uint32_t epoch,
                          const Shard&, at::Device device = at::kCPU);
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace scoreact {
@@ -33,14 +34,18 @@ TEST(ChosenTimes, SumWithoutBiasOverEpochsAndOverSamples) {
   }
 }
 
-TEST(ChosenTimes, OfTwoSamplesAreIndependent) {
-  constexpr long n = 4000;
-  const ChosenTimes times = choose_times(20, 4, 1.0, 9, 3, whole(n, 1));
-  const at::Tensor first = times.step[0].to(torch::kDouble); // of a stratum of 6 steps
-  const at::Tensor centred = (first - first.mean()) / first.std();
-  const double neighbours = (centred.slice(0, 1) * centred.slice(0, 0, n - 1)).mean().item<double>();
-  EXPECT_LT(std::abs(neighbours), 4 / std::sqrt(static_cast<double>(n)));
-  EXPECT_FALSE(torch::equal(times.step, choose_times(20, 4, 1.0, 9, 4, whole(n, 1)).step));
+TEST(ChosenTimes, OfAMinibatchCoverEachStratumEvenly) {
+  constexpr long samples = 64,
+                 size = 6; // of the first stratum of 20 steps of which 4 are drawn, the last always
+  double worst = 0;
+  for (std::uint32_t epoch = 0; epoch < 50; ++epoch) {
+    const ChosenTimes times = choose_times(20, 4, 1.0, 9, epoch, {256, 1, 64, samples});
+    const at::Tensor counts = torch::bincount(times.step[0], {}, size).to(torch::kDouble);
+    worst = std::max(worst, (counts - double(samples) / size).abs().max().item<double>());
+  }
+  EXPECT_LT(worst, 3.0) << "independent draws: 3.0 is one standard deviation of one of 300 counts";
+  EXPECT_FALSE(torch::equal(choose_times(20, 4, 1.0, 9, 3, whole(64, 1)).step,
+                            choose_times(20, 4, 1.0, 9, 4, whole(64, 1)).step));
 }
 
 TEST(ChosenTimes, FollowTheSampleWhateverTheRank) {
