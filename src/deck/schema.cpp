@@ -151,7 +151,8 @@ std::vector<Key> rows() {
 {"evaluate.num_samples", slot<&D::evaluate, &Evaluate::num_samples>, at_least_one, {}, "samples", "for each pair of solver and step count"},
 {"evaluate.seed", slot<&D::evaluate, &Evaluate::seed>, seed, {}, "", "noise of the evaluation, the same for every checkpoint"},
 {"evaluate.judge", slot<&D::evaluate, &Evaluate::judge>, {}, {}, "", "directory of a classifier that was never a reward; empty: none", Form::path},
-{"evaluate.reference", slot<&D::evaluate, &Evaluate::reference>, {}, {}, "", "real images for the Frechet distance, in the [data] formats; empty: none", Form::path},
+{"evaluate.reference", slot<&D::evaluate, &Evaluate::reference>, {}, {}, "", "real images for the Frechet distance, in the [data] formats, with evaluate.inception as `scoreact fid` takes them; empty: none", Form::path},
+{"evaluate.inception", slot<&D::evaluate, &Evaluate::inception>, {}, {}, "", "file or folder of Inception weights: the Frechet distance is the FID; empty: of pixels", Form::path},
 {"evaluate.base_samples", slot<&D::evaluate, &Evaluate::base_samples>, at_least_one, {}, "samples", "of the unchanged model, for the attainable optimum J*"},
 
 {"store.trajectories", slot<&D::store, &Store::trajectories>, {}, {}, "", "which epochs leave their trajectories: none, all or every:N", Form::trajectories},

@@ -14,7 +14,7 @@ at::Tensor look_up(const std::vector<double>& of_step, const at::Tensor& step) {
 } // namespace
 
 at::Tensor rows_of(const at::Tensor& time_by_sample, long first, long count) {
-  return time_by_sample.narrow(1, first, count).flatten(0, 1);
+  return time_by_sample.narrow(1, first, count).flatten(0, 1).contiguous(); // of one sample it is a view
 }
 
 at::Tensor step_numbers(const StepTable& table, const at::Tensor& step,

@@ -71,6 +71,16 @@ TEST(ChosenTimes, AlwaysHoldTheLastStepsOfAFewAndAllOfAll) {
   EXPECT_EQ(choose_times(20, 0, 0.25, 9, 0, whole(3, 1)).count(), 5);
 }
 
+TEST(ChosenRows, OfOneSampleAreContiguousAsKernelsWantThem) {
+  GaussianProblem problem(6, "ddim", 7, "score");
+  problem.batch.times = choose_times(7, 3, 1.0, 4, 2, problem.batch.shard);
+  problem.batch.prompt = torch::arange(6, torch::kLong);
+  const ChosenRows rows = chosen_rows(problem.batch, problem.policy.schedule(), 4, 1);
+  EXPECT_TRUE(rows.weight.is_contiguous());
+  EXPECT_TRUE(rows.action_std.is_contiguous());
+  EXPECT_TRUE(rows.x.is_contiguous());
+}
+
 TEST(ChosenRows, AreThoseOfEachSamplesOwnSteps) {
   GaussianProblem problem(6, "ddim", 7, "score"); // actions with a deviation of their own at each step
   Trajectories& batch = problem.batch;
