@@ -190,7 +190,7 @@ def known_options() -> frozenset[str]:
     declared = {"--help", "--version"}
     for path in ROOT.glob("drivers/*.cpp"):
         declared |= set(re.findall(r"add_(?:option|flag)\(\"(?:-\w,)?(--[\w-]+)", source(path)))
-    for path in ROOT.glob("analysis/**/*.py"):
+    for path in (*ROOT.glob("analysis/**/*.py"), *ROOT.glob("inputs/**/*.py")):
         declared |= set(re.findall(r"\"(--[\w-]+)\"", source(path)))
     for path in (*ROOT.glob("jobs/*"), ROOT / "quickstart", ROOT / "runtests"):
         declared |= set(re.findall(r"^\s+(--[\w-]+)(?=[ )|])", path.read_text(), re.M))
