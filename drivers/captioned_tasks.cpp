@@ -109,11 +109,8 @@ std::unique_ptr<TrainingTask> two_towers_task(const Deck& deck, c10::Device devi
   const std::string tokenizer = tokenizer_folder(deck, all.captions, place);
   auto [training, held_out] = split_of(all, deck, device);
   auto clip = std::make_shared<Clip>(clip_config(deck, ClipTokenizer(tokenizer)));
-  NamedTensors tensors;
-  for (const auto& item : clip->named_parameters()) {
-    tensors.emplace_back(item.key(), item.value());
-  }
-  initialise_clip(tensors, deck.network.text_layers, deck.network.vision_layers, deck.run.seed);
+  initialise_clip(clip->named_parameters().pairs(), deck.network.text_layers, deck.network.vision_layers,
+                  deck.run.seed);
   clip->to(device);
   return std::make_unique<TwoTowersTask>(std::move(clip), tokenizer, std::move(training), std::move(held_out),
                                          deck.pretrain, deck.run.seed);

@@ -2,6 +2,7 @@
 
 #include "captioned_tasks.hpp"
 #include "data/image_data.hpp"
+#include "models/clip/clip_tokens.hpp"
 #include "models/clip/initial_values.hpp"
 #include "pretraining/captioned_rows.hpp"
 #include "pretraining/train_text_to_image.hpp"
@@ -13,16 +14,6 @@
 
 namespace scoreact {
 namespace {
-
-/// Ids [texts, length] int64.
-at::Tensor tokens_of(const ClipTokenizer& tokenizer, const std::vector<std::string>& texts, long length) {
-  std::vector<std::int64_t> ids;
-  for (const std::string& text : texts) {
-    const auto row = tokenizer.encode(text, length);
-    ids.insert(ids.end(), row.begin(), row.end());
-  }
-  return at::tensor(ids, at::kLong).view({static_cast<std::int64_t>(texts.size()), length});
-}
 
 Unet2dConditionConfig unet_config(const NetworkOptions& network, const DataOptions& data,
                                   const AutoencoderKL& vae) {
@@ -62,10 +53,7 @@ TextToImageNetworks networks_of(const Deck& deck, const ClipTokenizer& tokenizer
   const auto unet = std::make_shared<UNet2DCondition>(unet_config(deck.network, deck.data, *vae),
                                                       at::detail::createCPUGenerator(deck.run.seed));
   const auto text = std::make_shared<ClipText>(text_config(deck.network, tokenizer));
-  NamedTensors tensors;
-  for (const auto& item : text->named_parameters())
-    tensors.emplace_back(item.key(), item.value());
-  initialise_clip(tensors, deck.network.text_layers, 0, deck.run.seed);
+  initialise_clip(text->named_parameters().pairs(), deck.network.text_layers, 0, deck.run.seed);
   unet->to(device);
   text->to(device);
   return {unet, text, vae, scheduler_from_options(deck.schedule)};
@@ -82,7 +70,7 @@ std::unique_ptr<TrainingTask> text_to_image_task(const Deck& deck, c10::Device d
   const ClipTokenizer tokenizer(folder);
   TextToImageNetworks networks = networks_of(deck, tokenizer, device);
   const auto tokens = [&](const std::vector<std::string>& texts) {
-    return tokens_of(tokenizer, texts, deck.network.text_positions).to(device);
+    return clip_tokens(tokenizer, texts, deck.network.text_positions).to(device);
   };
   const auto latents = [&](const CaptionedRows& rows) -> CaptionedLatents {
     return {encode_pictures(*networks.vae, rows.pictures, place.ranks), tokens(rows.captions)};

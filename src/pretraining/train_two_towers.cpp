@@ -2,6 +2,7 @@
 
 #include "error/error.hpp"
 #include "models/clip/clip_pixels.hpp"
+#include "models/clip/clip_tokens.hpp"
 #include "models/json_file.hpp"
 #include "pretraining/training_batches.hpp"
 
@@ -74,23 +75,10 @@ TwoTowersTask::TwoTowersTask(std::shared_ptr<Clip> clip, std::string tokenizer, 
   group_ = groups_of(training_.captions);
 }
 
-std::vector<ParameterGroup> TwoTowersTask::parameters() {
-  NamedTensors trained;
-  for (const auto& item : clip_->named_parameters()) {
-    trained.emplace_back(item.key(), item.value());
-  }
-  return {{std::move(trained)}};
-}
+std::vector<ParameterGroup> TwoTowersTask::parameters() { return {{clip_->named_parameters().pairs()}}; }
 
 at::Tensor TwoTowersTask::tokens_of(const std::vector<std::string>& texts) const {
-  const long length = clip_->config().text.max_position_embeddings;
-  std::vector<std::int64_t> ids;
-  for (const std::string& text : texts) {
-    const std::vector<std::int64_t> row = tokenizer_.encode(text, length);
-    ids.insert(ids.end(), row.begin(), row.end());
-  }
-  return torch::tensor(ids, at::kLong)
-      .view({static_cast<long>(texts.size()), length})
+  return clip_tokens(tokenizer_, texts, clip_->config().text.max_position_embeddings)
       .to(training_.pictures.device());
 }
 

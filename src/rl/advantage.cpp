@@ -135,8 +135,8 @@ void attach_advantage(Trajectories& batch, ScorePolicy& policy, ValueFunction& v
     batch.value_difference = at::empty_like(here.value);
   for (long first = 0; first < samples; first += part) {
     const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
-    const at::Tensor pretrained = rows_of(batch.pretrained_mean, first, part).contiguous();
-    const at::Tensor term = gradient ? rows_of(here.gradient, first, part).contiguous()
+    const at::Tensor pretrained = rows_of(batch.pretrained_mean, first, part);
+    const at::Tensor term = gradient ? rows_of(here.gradient, first, part)
                                      : finite_difference(batch, rows, policy, value, options);
     if (!gradient)
       batch.value_difference.narrow(1, first, part).copy_(term.view({times, part}));

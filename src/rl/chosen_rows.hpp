@@ -19,7 +19,7 @@ struct ChosenRows {
 };
 ChosenRows chosen_rows(const Trajectories&, const Schedule&, long first, long count);
 
-/// A [T, B]-shaped tensor's columns [first, first + count) as rows [T count, ...].
+/// A [T, B]-shaped tensor's columns [first, first + count) as contiguous rows [T count, ...].
 at::Tensor rows_of(const at::Tensor& time_by_sample, long first, long count);
 
 /// A number of the table's steps, looked up for each row: float64 of the shape of `step` (int64) and on its

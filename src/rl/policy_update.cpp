@@ -111,7 +111,7 @@ PolicyUpdate::MicroBatchReport PolicyUpdate::backward(const Trajectories& batch,
     }
   } else {
     const at::Tensor log_ratio = log_ratio_of(rows, mean);
-    const at::Tensor advantage = rows_of(signal.advantage, first, count).contiguous();
+    const at::Tensor advantage = rows_of(signal.advantage, first, count);
     at::Tensor derivative = at::empty_like(log_ratio), value = at::empty_like(log_ratio);
     at::Tensor summary = at::zeros({4}, scalar);
     cotangent = at::empty_like(mean);

@@ -47,13 +47,6 @@ void initialise(torch::nn::Module& module, std::uint64_t seed) {
   }
 }
 
-std::vector<std::pair<std::string, at::Tensor>> named(torch::nn::Module& module) {
-  std::vector<std::pair<std::string, at::Tensor>> parameters;
-  for (const auto& item : module.named_parameters())
-    parameters.emplace_back(item.key(), item.value());
-  return parameters;
-}
-
 } // namespace
 
 ValueFunction::ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions& options,
@@ -75,7 +68,7 @@ ValueFunction::ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions&
     network_ = ValueNetwork(sample_shape, num_prompts, options.hidden);
     initialise(*network_, seed);
     network_->to(device);
-    trained = named(*network_);
+    trained = network_->named_parameters().pairs();
   }
   optimizer_ = std::make_unique<FlatAdamW>(FlatParameters(trained), adamw, ranks, deterministic);
 }

@@ -64,13 +64,7 @@ at::Tensor Classifier::logits(const at::Tensor& x) {
 
 at::Tensor Classifier::log_prob(const at::Tensor& x) { return at::log_softmax(logits(x), 1); }
 
-NamedTensors Classifier::named_parameters() const {
-  NamedTensors named;
-  for (const auto& item : network_->named_parameters()) {
-    named.emplace_back(item.key(), item.value());
-  }
-  return named;
-}
+NamedTensors Classifier::named_parameters() const { return network_->named_parameters().pairs(); }
 
 void Classifier::to(c10::Device device) { network_->to(device); }
 

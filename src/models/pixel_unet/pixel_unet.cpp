@@ -15,14 +15,6 @@ namespace {
 
 constexpr const char* weights_stem = "diffusion_pytorch_model"; // diffusers' name
 
-NamedTensors parameters_of(const unet::Unet2d& network) {
-  NamedTensors named;
-  for (const auto& item : network.named_parameters()) {
-    named.emplace_back(item.key(), item.value());
-  }
-  return named;
-}
-
 } // namespace
 
 PixelUnet::PixelUnet(const UnetConfig& config, const SchedulerConfig& scheduler, std::uint64_t seed)
@@ -42,7 +34,7 @@ std::shared_ptr<PixelUnet> PixelUnet::load(const std::string& directory, const S
   const std::string folder = (fs::exists(root / "unet" / "config.json") ? root / "unet" : root).string();
   const UnetConfig config = read_unet_config((fs::path(folder) / "config.json").string());
   auto network = std::make_shared<unet::Unet2d>(config, std::nullopt);
-  load_tensors(parameters_of(*network), read_model_weights(folder, weights_stem),
+  load_tensors(network->named_parameters().pairs(), read_model_weights(folder, weights_stem),
                model_weight_file(folder, weights_stem));
   std::shared_ptr<PixelUnet> model(new PixelUnet(std::move(network), scheduler_of(directory, schedule)));
   model->to(device);
@@ -73,16 +65,16 @@ long PixelUnet::num_prompts() const { return config().num_class_embeds.value_or(
 const UnetConfig& PixelUnet::config() const { return network_->config(); }
 
 std::vector<std::pair<std::string, at::Tensor>> PixelUnet::named_parameters() {
-  return parameters_of(*network_);
+  return network_->named_parameters().pairs();
 }
 
 void PixelUnet::to(c10::Device device) { network_->to(device); }
 
 std::shared_ptr<Denoiser> PixelUnet::frozen_copy() const {
   auto network = std::make_shared<unet::Unet2d>(config(), std::nullopt);
-  const NamedTensors from = parameters_of(*network_);
+  const NamedTensors from = network_->named_parameters().pairs();
   network->to(from.front().second.device());
-  const NamedTensors to = parameters_of(*network);
+  const NamedTensors to = network->named_parameters().pairs();
   torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < from.size(); ++i) {
     at::Tensor(to[i].second).copy_(from[i].second).requires_grad_(false);
@@ -97,7 +89,7 @@ void PixelUnet::save(const std::string& directory) const {
   SCOREACT_REQUIRE(!failure, ExitCode::io, "{}: cannot create this folder: {}", directory, failure.message());
   const fs::path root(directory);
   write_unet_config(config(), (root / "config.json").string());
-  write_weights((root / weights_stem).string() + ".safetensors", parameters_of(*network_));
+  write_weights((root / weights_stem).string() + ".safetensors", network_->named_parameters().pairs());
   write_scheduler_config(scheduler_, directory);
   write_json((root / "model_index.json").string(), {{"_class_name", "DDIMPipeline"},
                                                     {"_diffusers_version", "0.30.0"},

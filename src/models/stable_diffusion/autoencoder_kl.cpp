@@ -141,10 +141,7 @@ void save_autoencoder_kl(const AutoencoderKL& network, const AutoencoderKlConfig
   SCOREACT_REQUIRE(!failure, ExitCode::io, "{}: cannot create this folder: {}", folder, failure.message());
   const std::filesystem::path root(folder);
   write_autoencoder_kl_config(config, (root / "config.json").string());
-  NamedTensors tensors;
-  for (const auto& item : network.named_parameters())
-    tensors.emplace_back(item.key(), item.value());
-  write_weights((root / "diffusion_pytorch_model.safetensors").string(), tensors);
+  write_weights((root / "diffusion_pytorch_model.safetensors").string(), network.named_parameters().pairs());
 }
 
 std::pair<at::Tensor, at::Tensor> AutoencoderKL::encode(const at::Tensor& pixels) {

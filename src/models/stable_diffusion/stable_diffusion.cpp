@@ -3,6 +3,7 @@
 
 #include "error/error.hpp"
 #include "models/clip/clip_text.hpp"
+#include "models/clip/clip_tokens.hpp"
 #include "models/json_file.hpp"
 #include "models/stable_diffusion/autoencoder_kl.hpp"
 #include "models/stable_diffusion/lora.hpp"
@@ -58,26 +59,14 @@ at::Tensor encode_texts(const fs::path& folder, const std::vector<std::string>& 
   const ClipTokenizer tokenizer((folder / "tokenizer").string());
   const auto encoder = ClipText::load((folder / "text_encoder").string(), device);
   const long length = encoder->config().max_position_embeddings;
-  std::vector<std::int64_t> ids;
-  for (const std::string& text : texts) {
-    const auto tokens = tokenizer.encode(text, length);
-    ids.insert(ids.end(), tokens.begin(), tokens.end());
-  }
   const long count = static_cast<long>(texts.size());
-  const at::Tensor all = at::tensor(ids, at::kLong).view({count, length}).to(device);
+  const at::Tensor all = clip_tokens(tokenizer, texts, length).to(device);
   torch::NoGradGuard no_grad;
   std::vector<at::Tensor> states;
   for (long first = 0; first < count; first += kTextsAtOnce)
     states.push_back(
         encoder->forward(all.narrow(0, first, std::min(kTextsAtOnce, count - first))).last_hidden_state);
   return at::cat(states);
-}
-
-NamedTensors parameters_of(const torch::nn::Module& network) {
-  NamedTensors named;
-  for (const auto& item : network.named_parameters())
-    named.emplace_back(item.key(), item.value());
-  return named;
 }
 
 } // namespace
@@ -109,7 +98,7 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
   if (trained.kind == TrainedPart::Kind::lora)
     add_lora(*networks->unet, {trained.lora_rank, trained.lora_alpha, kLoraSeed});
   if (trained.kind == TrainedPart::Kind::all)
-    for (const auto& [name, parameter] : parameters_of(*networks->unet))
+    for (const auto& [name, parameter] : networks->unet->named_parameters().pairs())
       parameter.requires_grad_(true);
   return std::shared_ptr<StableDiffusion>(
       new StableDiffusion(std::move(networks), scheduler_of(directory, schedule), trained.kind, false));
@@ -157,7 +146,7 @@ std::vector<std::pair<std::string, at::Tensor>> StableDiffusion::named_parameter
   case TrainedPart::Kind::lora:
     return lora_parameters(*networks_->unet);
   case TrainedPart::Kind::all:
-    return parameters_of(*networks_->unet);
+    return networks_->unet->named_parameters().pairs();
   case TrainedPart::Kind::nothing:
     break;
   }
@@ -169,9 +158,9 @@ std::shared_ptr<Denoiser> StableDiffusion::frozen_copy() const {
     return std::shared_ptr<Denoiser>(new StableDiffusion(networks_, scheduler_, trained_, true));
   auto networks = std::make_shared<Networks>(*networks_);
   networks->unet = std::make_shared<UNet2DCondition>(networks_->unet->config());
-  const NamedTensors from = parameters_of(*networks_->unet);
+  const NamedTensors from = networks_->unet->named_parameters().pairs();
   networks->unet->to(from.front().second.device());
-  const NamedTensors to = parameters_of(*networks->unet);
+  const NamedTensors to = networks->unet->named_parameters().pairs();
   torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < from.size(); ++i)
     at::Tensor(to[i].second).copy_(from[i].second).requires_grad_(false);
@@ -194,7 +183,8 @@ void StableDiffusion::save(const std::string& directory) const {
               LoraSpelling::diffusers);
     return;
   }
-  write_weights((folder / "diffusion_pytorch_model.safetensors").string(), parameters_of(*networks_->unet));
+  write_weights((folder / "diffusion_pytorch_model.safetensors").string(),
+                networks_->unet->named_parameters().pairs());
   write_json((folder / "config.json").string(), read_json(networks_->base + "/unet/config.json"));
 }
 
