@@ -2,6 +2,7 @@
 /// checkpoint over step counts and solvers, and the share of the attainable gain; into RUN_DIR/run.h5.
 #include "command.hpp"
 #include "evaluation/frechet.hpp"
+#include "evaluation/judge.hpp"
 #include "evaluation/optimum.hpp"
 #include "evaluation/picture_reference.hpp"
 #include "evaluation/policy_evaluation.hpp"
@@ -96,22 +97,6 @@ std::vector<std::pair<long, std::filesystem::path>> sound_checkpoints(const RunD
   return sound;
 }
 
-std::shared_ptr<Classifier> load_judge(const std::string& path, const std::vector<long>& sample_shape,
-                                       long num_prompts, const at::Device& device) {
-  if (path.empty())
-    return nullptr;
-  auto judge = Classifier::load(path, device);
-  const ClassifierConfig& config = judge->config();
-  SCOREACT_REQUIRE(
-      (sample_shape == std::vector<long>{config.in_channels, config.height, config.width}), ExitCode::data,
-      "evaluate.judge = {}: this classifier judges pictures of {} x {} x {}, the model draws others", path,
-      config.in_channels, config.height, config.width);
-  SCOREACT_REQUIRE(
-      num_prompts > 0, ExitCode::data,
-      "evaluate.judge = {}: expected a class-conditional model, this one has no classes to judge by", path);
-  return judge;
-}
-
 /// The drawn pictures against the reference. The distance is biased by the number of pictures, so all that
 /// are compared have the same one.
 double distance_to(const PictureReference* reference, const PolicyEvaluation& drawn,
@@ -190,10 +175,12 @@ ExitCode run_evaluate(const Invocation& invocation) {
   const std::vector<long> shape = network->sample_shape();
   ScorePolicy policy(network, deck.sample.guidance_scale); // keeps the pretrained weights
   const Prompts prompts(deck.prompts, network->num_prompts());
-  const auto reward = make_reward(
-      deck.reward, network->pixel_shape(),
-      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
-  const auto judge = load_judge(deck.evaluate.judge, shape, network->num_prompts(), device);
+  const RewardContext context =
+      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device);
+  const auto reward = make_reward(deck.reward, network->pixel_shape(), context);
+  const auto judge = deck.evaluate.judge.empty()
+                         ? nullptr
+                         : make_judge(deck.evaluate.judge, shape, network->num_prompts(), context);
   const auto reference = open_reference(deck.evaluate, deck.data, network->pixel_shape(), device, ranks);
   const PictureFeatures features = reference ? reference->features : PictureFeatures();
   const EvaluationParts parts{policy, reward, judge, prompts, ranks, device, deck.sample.micro_batch_size};

@@ -90,7 +90,7 @@ PolicyEvaluation evaluate_policy(const EvaluationParts& parts, const StepTable& 
     const at::Tensor x = finals.narrow(0, first, rows), c = prompt.narrow(0, first, rows);
     reward.narrow(0, first, rows).copy_((*parts.reward)(x, c));
     if (parts.judge)
-      right.narrow(0, first, rows).copy_(parts.judge->logits(x).argmax(1) == c);
+      right.narrow(0, first, rows).copy_(parts.judge->right(x, c));
   }
 
   PolicyEvaluation result;

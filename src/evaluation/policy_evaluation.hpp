@@ -2,8 +2,8 @@
 /// Draws samples of one policy through one step table on all ranks and scores them: reward, path KL and chain
 /// KL to the pretrained process (paper eq. 16, docs/mathematics.md section 4), and the verdict of a judge
 /// that was never a reward.
+#include "evaluation/judge.hpp"
 #include "evaluation/picture_reference.hpp"
-#include "models/classifier/classifier.hpp"
 #include "parallel/communicator.hpp"
 #include "rewards/reward.hpp"
 #include "rl/prompts.hpp"
@@ -19,7 +19,7 @@ struct PolicyEvaluation {
   std::vector<double> reward;        ///< [n]
   std::vector<double> kl_path;       ///< [n] nats; NaN for a deterministic solver; empty if not asked for
   std::vector<double> kl_chain;      ///< [n] nats; NaN unless every transition is one Gaussian of the score
-  std::vector<double> judged_right;  ///< [n] 1 where the judge sees the prompted class; empty without judge
+  std::vector<double> judged_right;  ///< [n] 1 where the judge sees what the prompt says; empty without judge
   std::vector<double> features;      ///< [m, d] of the first samples, m = wants.described at most
   std::vector<std::int64_t> prompts; ///< [n]
 };
@@ -27,8 +27,8 @@ struct PolicyEvaluation {
 struct EvaluationParts {
   ScorePolicy& policy;
   std::shared_ptr<Reward> reward;
-  std::shared_ptr<Classifier> judge; ///< may be null
-  const Prompts& prompts;            ///< samples take them in turn
+  std::shared_ptr<Judge> judge; ///< may be null
+  const Prompts& prompts;       ///< samples take them in turn
   const Communicator& ranks;
   c10::Device device;
   long micro_batch = 64;
