@@ -39,9 +39,22 @@ struct Compressor {
   Compressor& operator=(const Compressor&) = delete;
 };
 
+/// Bytes before the entropy-coded data: SOI, then marker segments with their lengths up to SOS.
+std::size_t header_bytes(const unsigned char* file, std::size_t size) {
+  constexpr unsigned char kStartOfScan = 0xDA;
+  std::size_t at = 2;
+  while (at + 4 <= size && file[at] == 0xFF) {
+    const bool scan = file[at + 1] == kStartOfScan;
+    at += 2 + static_cast<std::size_t>(file[at + 2] * 256 + file[at + 3]);
+    if (scan)
+      return at;
+  }
+  SCOREACT_FAIL(ExitCode::internal, "libjpeg wrote a file of {} bytes without a scan", size);
+}
+
 } // namespace
 
-std::size_t jpeg_bytes(const std::uint8_t* pixels, long height, long width, long channels, int quality) {
+JpegSize jpeg_size(const std::uint8_t* pixels, long height, long width, long channels, int quality) {
   SCOREACT_REQUIRE(channels == 1 || channels == 3, ExitCode::internal, "JPEG has 1 or 3 channels, not {}",
                    channels);
   Compressor jpeg;
@@ -59,7 +72,8 @@ std::size_t jpeg_bytes(const std::uint8_t* pixels, long height, long width, long
     jpeg_write_scanlines(&jpeg.info, &row, 1);
   }
   jpeg_finish_compress(&jpeg.info);
-  return jpeg.size;
+  constexpr std::size_t kEndMarker = 2;
+  return {jpeg.size, jpeg.size - header_bytes(jpeg.buffer, jpeg.size) - kEndMarker};
 }
 
 } // namespace scoreact

@@ -6,8 +6,13 @@
 
 namespace scoreact {
 
-/// Bytes of the file. `pixels` [height, width, channels] in C order, channels 1 (grey) or 3 (RGB).
-/// Throws Error{internal} if libjpeg fails.
-std::size_t jpeg_bytes(const std::uint8_t* pixels, long height, long width, long channels, int quality = 95);
+struct JpegSize {
+  std::size_t file; ///< bytes of the file
+  std::size_t scan; ///< of these the coded picture alone: no header, tables or end marker (ITU T.81, annex B)
+};
+
+/// `pixels` [height, width, channels] in C order, channels 1 (grey) or 3 (RGB). Throws Error{internal} if
+/// libjpeg fails.
+JpegSize jpeg_size(const std::uint8_t* pixels, long height, long width, long channels, int quality = 95);
 
 } // namespace scoreact

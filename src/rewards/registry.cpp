@@ -35,7 +35,7 @@ std::shared_ptr<Reward> make_one(const std::string& kind, const RewardOptions& o
                                : make_clip_score(clip, context.prompts, context.device);
   }
   if (kind == "jpeg_compressibility" || kind == "jpeg_incompressibility") {
-    return make_jpeg_reward(kind, sample_shape);
+    return make_jpeg_reward(kind, sample_shape, options.jpeg_header);
   }
   if (kind == "linear") {
     return make_linear_reward(options, sample_shape);

@@ -12,6 +12,7 @@ struct RewardOptions {
   std::string path = "";                          ///< classifier directory or reward model files
   std::string clip_path = "";                     ///< CLIP of clip_score and aesthetic; empty: path
   std::string aesthetic_path = "";                ///< weights of the LAION head; empty: in the CLIP's folder
+  bool jpeg_header = true;                        ///< counts in the size of a JPEG file
   std::vector<double> vector = {};                ///< linear: RM = vector . x
   double strength = 1.0;                          ///< quadratic: RM = -strength/2 |x - center|^2
   std::vector<double> center = {};                ///< quadratic

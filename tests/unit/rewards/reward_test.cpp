@@ -42,10 +42,22 @@ std::vector<std::uint8_t> pattern(const Picture& picture, bool rough) {
 
 TEST(JpegSize, EqualsPillowsByteForByte) {
   for (const Picture& picture : pictures) {
-    EXPECT_EQ(jpeg_bytes(pattern(picture, true).data(), picture.height, picture.width, picture.channels),
+    EXPECT_EQ(jpeg_size(pattern(picture, true).data(), picture.height, picture.width, picture.channels).file,
               picture.rough_bytes);
-    EXPECT_EQ(jpeg_bytes(pattern(picture, false).data(), picture.height, picture.width, picture.channels),
+    EXPECT_EQ(jpeg_size(pattern(picture, false).data(), picture.height, picture.width, picture.channels).file,
               picture.smooth_bytes);
+  }
+}
+
+/// ITU T.81 annex B with the standard tables. Colour: SOI 2, APP0 18, two DQT 138, SOF0 19, four DHT 432, SOS
+/// 14, EOI 2; grey has one table of each kind less and one component.
+TEST(JpegSize, TheScanIsTheFileWithoutItsHeader) {
+  for (const Picture& picture : pictures) {
+    for (const bool rough : {true, false}) {
+      const JpegSize size =
+          jpeg_size(pattern(picture, rough).data(), picture.height, picture.width, picture.channels);
+      EXPECT_EQ(size.file - size.scan, picture.channels == 3 ? 625u : 330u);
+    }
   }
 }
 
@@ -62,6 +74,8 @@ TEST(JpegReward, IsTheSizeInKilobytesWithItsSign) {
   EXPECT_FALSE(smaller->differentiable());
   options.kind = {"jpeg_incompressibility"};
   EXPECT_FLOAT_EQ((*make_reward(options, {3, 32, 48}))(x, {}).item<float>(), 2.336f);
+  options.jpeg_header = false;
+  EXPECT_FLOAT_EQ((*make_reward(options, {3, 32, 48}))(x, {}).item<float>(), 2.336f - 0.625f);
   expect_error(ExitCode::data, "1 or 3 channels", [&] { make_reward(options, {2, 8, 8}); });
   expect_error(ExitCode::data, "1 or 3 channels", [&] { make_reward(options, {5}); });
 }
