@@ -184,7 +184,7 @@ ExitCode run_finetune(const Invocation& invocation) {
   if (invocation.check && ranks.root())
     std::filesystem::remove_all(directory); // a check never continues an earlier one
   TrainingRun run({directory, deck.run, deck.store, deck.algorithm.kl_weight, deck.train.micro_batch_size,
-                   dump_deck(deck), device.str(), invocation.quiet, since_start},
+                   dump_deck(deck), device.str(), texts, invocation.quiet, since_start},
                   policy, *algorithm, ranks);
   run.set_painter([&](const std::filesystem::path& path) {
     const StepTable table = table_of(key_of(0));

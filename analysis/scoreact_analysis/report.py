@@ -189,7 +189,8 @@ def image_part(run: RunFile) -> str:
     if len(grids) > 2:
         strip = "".join(page.picture(grid, f"epoch {grid.epoch}") for grid in grids)
         inner += f'<div class="images strip">{strip}</div>'
-    return page.block("Samples", page.card("Same noise and prompts every time", inner))
+    told = f"From left to right, row by row: {'; '.join(run.prompts)}." if run.prompts else ""
+    return page.block("Samples", page.card("Same noise and prompts every time", inner, told))
 
 
 def learning_cards(run: RunFile) -> list[str]:

@@ -88,6 +88,7 @@ class RunFile:
         for name in (
             "attributes",
             "deck",
+            "prompts",
             "metric_names",
             "units",
             "labels",
@@ -102,6 +103,12 @@ class RunFile:
         """Root attributes (versions, ranks, devices, ...) without the deck text."""
         with hdf5.opened(self.path, FORMAT) as file:
             return {name: value for name, value in hdf5.attributes(file).items() if name != "deck"}
+
+    @cached_property
+    def prompts(self) -> list[str]:
+        """The texts that samples are drawn for; empty where there are none."""
+        with hdf5.opened(self.path, FORMAT) as file:
+            return hdf5.strings(file, "prompts") if "prompts" in file else []
 
     @property
     def deck_text(self) -> str:

@@ -7,6 +7,12 @@
 #include <algorithm>
 
 namespace scoreact {
+namespace {
+
+/// A column a prompt up to so many of them; else, and without prompts, the usual number.
+constexpr long kWidest = 16, kUsual = 8;
+
+} // namespace
 
 void write_pictures(const std::filesystem::path& path, const at::Tensor& images, long columns) {
   const at::Tensor bytes = (images.detach().to(at::kCPU) / 2 + 0.5)
@@ -24,8 +30,8 @@ void write_pictures(const std::filesystem::path& path, const at::Tensor& images,
 void write_progress_pictures(const std::filesystem::path& path, ScorePolicy& policy, const StepTable& table,
                              const std::vector<ActionStep>& actions, const Prompts& prompts,
                              const at::Device& device, long count, long together, std::uint64_t seed) {
-  const long columns = std::min(
-      count, static_cast<long>(prompts.all().size()) > 1 ? static_cast<long>(prompts.all().size()) : 8L);
+  const auto different = static_cast<long>(prompts.all().size());
+  const long columns = std::min(count, different > 1 && different <= kWidest ? different : kUsual);
   const at::Tensor images = draw(policy, table, actions, {count, std::min(together, count), 0, count},
                                  prompts.in_turn(0, count).to(device), {seed, 0});
   if (images.dim() == 4)

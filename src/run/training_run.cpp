@@ -47,6 +47,8 @@ TrainingRun::TrainingRun(TrainingRunSetup setup, ScorePolicy& policy, Algorithm&
       fmt::print("continuing {} after epoch {}\n", setup_.directory.string(), counters_.epoch);
   }
   folder_.open_run_file(counters_.epoch, run_metrics());
+  if (folder_.file())
+    folder_.file()->set_prompts(setup_.prompts);
 }
 
 std::vector<long> TrainingRun::remaining_epochs() const {

@@ -25,6 +25,7 @@ struct TrainingRunSetup {
   long samples_per_call = 1; ///< of networks outside the update
   std::string deck;          ///< effective deck, TOML
   std::string device_name;
+  std::vector<std::string> prompts; ///< texts, for the run file; empty where there are none
   bool quiet = false;
   Stopwatch since_start; ///< begun when the program began
 };

@@ -167,6 +167,8 @@ RunFile RunFile::open(const fs::path& path) {
                        path.string(), name, values.size(), rows);
     }
   }
+  if (root.contains("prompts"))
+    run.prompts_ = root.texts("prompts");
   if (root.contains("evaluation"))
     run.set_evaluation(read_evaluation(file.id(), path));
   return run;
@@ -259,6 +261,10 @@ void RunFile::write() const {
     const Hdf5Values root(file, path_);
     for (const auto& [name, value] : attributes_)
       root.write_attribute(name, value);
+    if (!prompts_.empty()) {
+      const Hdf5Dataset prompts = root.write_texts("prompts", prompts_);
+      Hdf5Values(prompts.id(), path_).write_dimensions({"prompt"});
+    }
     const Hdf5Group metrics = make_group(file, path_, "metrics");
     for (const MetricInfo& info : metrics_) {
       write_column(metrics.id(), path_, info, columns_.at(info.name), {epochs()}, {"epoch"});

@@ -54,6 +54,11 @@ class RunFile {
 
   const Attributes& attributes() const { return attributes_; }
   void set_attribute(const std::string& name, AttributeValue value);
+  /// Texts that the samples are drawn for; `prompt` of a trajectory file counts them from 0. Empty where
+  /// there are none.
+  const std::vector<std::string>& prompts() const { return prompts_; }
+  /// In memory only; write() or record() brings it to the disk.
+  void set_prompts(std::vector<std::string> prompts) { prompts_ = std::move(prompts); }
   const EvaluationTable& evaluation() const { return evaluation_; }
   /// In memory only; write() brings it to the disk. Throws Error{internal} if shapes disagree.
   void set_evaluation(EvaluationTable table);
@@ -68,6 +73,7 @@ class RunFile {
   std::vector<MetricInfo> metrics_;
   std::map<std::string, std::vector<double>> columns_;
   std::map<std::string, std::vector<double>> resources_;
+  std::vector<std::string> prompts_;
   EvaluationTable evaluation_;
 };
 

@@ -123,6 +123,14 @@ def test_embedded_images_are_the_files_bytes(run_dir: Path) -> None:
     assert first == (run_dir / "images/epoch_000000.png").read_bytes()
 
 
+def test_prompts_stand_below_the_pictures(run_dir: Path) -> None:
+    assert RunFile(run_dir).prompts == []
+    with h5py.File(run_dir / "run.h5", "r+") as file:
+        file["prompts"] = ["a red <heart>", "a fox"]
+    main(["report", str(run_dir)])
+    assert "row by row: a red &lt;heart&gt;; a fox." in (run_dir / "report.html").read_text()
+
+
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:
     run_dir = write_run(tmp_path / "r", epochs=1, planned=30, evaluated=False, trajectories=False, images=False)
     assert main(["report", str(run_dir)]) == 0

@@ -68,6 +68,7 @@ TEST(RunFile, GivesBackWhatWasRecorded) {
   for (const char* name : {"reward_mean", "reward_stderr", "kl_path", "fid"})
     table.tables[name] = {1, 2, 3, 4, 5, NAN};
   run.set_evaluation(table);
+  run.set_prompts({"a fox", "ein M\u00e4dchen"});
   run.write();
 
   const RunFile again = RunFile::open(folder / "run.h5");
@@ -80,6 +81,7 @@ TEST(RunFile, GivesBackWhatWasRecorded) {
   EXPECT_EQ(std::get<std::string>(again.attributes().at("deck")).size(), 100'000u);
   EXPECT_EQ(std::get<std::int64_t>(again.attributes().at("ranks")), 4);
   EXPECT_EQ(std::get<std::string>(again.attributes().at("format")), "scoreact-run");
+  EXPECT_EQ(again.prompts(), run.prompts());
   EXPECT_EQ(again.evaluation().solvers, table.solvers);
   EXPECT_EQ(again.evaluation().tables.at("fid")[3], 4);
   EXPECT_EQ(std::get<std::int64_t>(again.evaluation().attributes.at("num_samples")), 64);
