@@ -205,7 +205,7 @@ def commands(text: str) -> list[str]:
     without_fences = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     blocks = [*fenced, "\n".join(re.findall(r"^ {4}\S.*(?:\n {5,}\S.*)*", without_fences, flags=re.M))]
     lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    ours = r"(?:.*\s)?(?:\S*/)?(?:scoreact|quickstart|runtests|digits_study\.sh)\s|.*scoreact_analysis\s"
+    ours = r"(?:.*\s)?(?:\S*/)?(?:scoreact|quickstart|runtests|study\.sh)\s|.*scoreact_analysis\s"
     return [line.partition(" #")[0] for line in lines if re.match(ours, line.partition(" #")[0] + " ")]
 
 
@@ -213,7 +213,7 @@ def faults_of_commands(text: str) -> list[str]:
     """Unknown options and deck keys in the shell lines of a page."""
     faults = []
     for line in commands(text):
-        own = re.sub(r"^.*?(?=(?:\S*/)?(?:scoreact|quickstart|runtests|digits_study)\b)", "", line)
+        own = re.sub(r"^.*?(?=(?:\S*/)?(?:scoreact|quickstart|runtests|study\.sh)\b)", "", line)
         faults += [
             f"{line}: {option}" for option in re.findall(r"(?<=\s)--[\w-]+", own) if option not in known_options()
         ]

@@ -187,6 +187,14 @@ def optimizer(file: h5py.File) -> None:
     file["policy/steps"] = np.array([3], np.int64)
 
 
+def metadata() -> None:
+    """Lines of an imagefolder as tests/fuzz/metadata_fuzz.cpp has its pictures."""
+    good = [{"file_name": "a.png", "text": "a fox"}, {"file_name": "b/c.png", "text": "caf\u00e9", "name": "x", "more": [1, None]}]
+    bad = [{"file_name": "../a.png", "text": "x"}, {"file_name": "a.png"}, {"file_name": "no.png", "text": "x"}, {"file_name": 1, "text": ""}, 7]
+    put("metadata", "good", "".join(json.dumps(line) + "\n" for line in good))
+    put("metadata", "mixed", "\r\n".join(json.dumps(line) for line in [*bad, *good]) + "\n\n{")
+
+
 def main() -> None:
     decks()
     safetensors()
@@ -197,6 +205,7 @@ def main() -> None:
     pictures()
     arrays()
     tokenizers()
+    metadata()
     hdf5("run.h5", run_file)
     hdf5("run_new.h5", run_file, libver=("v110", "v110"))
     hdf5("trajectories.h5", trajectories)
