@@ -1,6 +1,5 @@
 """Stable Diffusion as a user runs it, on the fixture tiny-sd: pictures as diffusers draws them, LoRA by CTRL and DDPO, the same bits on any ranks."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from safetensors_file import read_safetensors
 from same_bits import assert_same
 
 PROGRAM = os.environ["SCOREACT"]
@@ -24,18 +24,6 @@ def run(*words: object, ranks: int = 1, code: int = 0) -> subprocess.CompletedPr
     done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == code, f"{' '.join(line)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
-
-
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    header.pop("__metadata__", None)
-    types = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
-    return {
-        name: np.frombuffer(data[8 + size :][slice(*about["data_offsets"])], types[about["dtype"]]).reshape(about["shape"])
-        for name, about in header.items()
-    }
 
 
 @pytest.fixture(scope="module")
