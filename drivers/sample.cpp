@@ -169,8 +169,9 @@ Drawn draw_samples(const std::shared_ptr<Denoiser>& network, const Deck& deck, b
   const auto* pipeline = dynamic_cast<const StableDiffusion*>(network.get());
   if (sample.solver == kPndm) {
     const SchedulerConfig& scheduler = pipeline->scheduler();
-    const auto steps =
-        pndm_steps(scheduler.schedule, sample.num_steps, scheduler.steps_offset, scheduler.set_alpha_to_one);
+    const std::string spacing = scheduler.timestep_spacing.empty() ? "leading" : scheduler.timestep_spacing;
+    const auto steps = pndm_steps(scheduler.schedule, spacing, sample.num_steps, scheduler.steps_offset,
+                                  scheduler.set_alpha_to_one, scheduler.skip_prk_steps);
     return {draw_pndm(*network, steps, sample.guidance_scale, shard.micro_batch, noise, prompt), kPndm, 0};
   }
   const StepTable table = as_scheduler && pipeline != nullptr

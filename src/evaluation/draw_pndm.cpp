@@ -8,16 +8,18 @@
 namespace scoreact {
 namespace {
 
-constexpr std::size_t kMemory = 4;
+constexpr std::size_t kMemory = 6; ///< two of earlier steps and the four of a Runge-Kutta step
 
 at::Tensor draw_part(Denoiser& network, const std::vector<PndmStep>& steps, double guidance_scale,
                      at::Tensor x, const at::Tensor& prompt) {
   const Schedule& schedule = network.schedule();
   std::deque<at::Tensor> outputs; // newest first
-  const at::Tensor first = x;
+  at::Tensor marked = x;
   for (const PndmStep& step : steps) {
     const double tau = schedule.tau_of_index(static_cast<double>(step.timestep));
     const RowTimes times = row_times(schedule, {{tau, step.abar}}, x.size(0), x);
+    if (step.marks)
+      marked = x;
     const at::Tensor output = guided_prediction(network, x, times, prompt, guidance_scale);
     outputs.push_front(output);
     if (outputs.size() > kMemory)
@@ -25,9 +27,8 @@ at::Tensor draw_part(Denoiser& network, const std::vector<PndmStep>& steps, doub
     at::Tensor mixed = outputs[0] * step.weight[0];
     for (std::size_t j = 1; j < step.weight.size(); ++j)
       mixed.add_(outputs[j], step.weight[j]);
-    if (!step.remembers)
-      outputs.pop_front();
-    const at::Tensor& from = step.from_first ? first : x;
+    outputs.erase(outputs.begin(), outputs.begin() + step.forgets);
+    const at::Tensor& from = step.from_marked ? marked : x;
     const LinearMap to_epsilon = convert(network.prediction(), Prediction::epsilon, step.abar_from);
     x = from * (step.keep + step.push * to_epsilon.on_state) + mixed * (step.push * to_epsilon.on_prediction);
   }

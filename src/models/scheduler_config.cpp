@@ -107,6 +107,7 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
           .clip_sample = json_value(json, "clip_sample", true, path),
           .set_alpha_to_one = json_value(json, "set_alpha_to_one", true, path),
           .steps_offset = offset,
+          .skip_prk_steps = json_value(json, "skip_prk_steps", false, path),
           .timestep_spacing = json_value<std::string>(json, "timestep_spacing", "", path)};
 }
 

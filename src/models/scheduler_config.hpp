@@ -20,6 +20,7 @@ struct SchedulerConfig {
       false; ///< diffusers clips x0hat to [-1, 1] in its samplers; kept for the file, not used here
   bool set_alpha_to_one = false; ///< last step ends at abar = 1 instead of abar_0
   long steps_offset = 1;         ///< of the "leading" grid
+  bool skip_prk_steps = false;   ///< PNDM begins without Runge-Kutta steps
   std::string timestep_spacing;  ///< leading | trailing | linspace; empty: the file does not tell
 };
 

@@ -17,9 +17,10 @@ from safetensors.torch import save_file
 
 PROMPT, NEGATIVE, STEPS, GUIDANCE, SEED = "a photo of a cat", "blurry", 3, 7.5, 0
 SCHEDULERS = {
-    "pndm": (PNDMScheduler, {"skip_prk_steps": True}),  # as Stable Diffusion's own file says
-    "ddim": (DDIMScheduler, {}),
-    "dpmpp_2m": (DPMSolverMultistepScheduler, {}),
+    "pndm": (PNDMScheduler, {"skip_prk_steps": True}, STEPS),  # as Stable Diffusion's own file says
+    "pndm_runge_kutta": (PNDMScheduler, {"skip_prk_steps": False, "timestep_spacing": "trailing"}, 5),
+    "ddim": (DDIMScheduler, {}, STEPS),
+    "dpmpp_2m": (DPMSolverMultistepScheduler, {}, STEPS),
 }
 
 
@@ -30,8 +31,9 @@ def main(folder: str, out: str, pictures: str | None = None) -> None:
     shape = (2, config["in_channels"], config["sample_size"], config["sample_size"])
     latents = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(SEED))
     found = {"latents": latents}
-    for name, (scheduler, options) in SCHEDULERS.items():
-        pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, **options)
+    of_the_folder = pipeline.scheduler.config
+    for name, (scheduler, options, steps) in SCHEDULERS.items():
+        pipeline.scheduler = scheduler.from_config(of_the_folder, **options)
         for case, negative in (("plain", None), ("negative", NEGATIVE)):
             kept = {}
 
@@ -42,7 +44,7 @@ def main(folder: str, out: str, pictures: str | None = None) -> None:
             images = pipeline(
                 [PROMPT, PROMPT],
                 negative_prompt=None if negative is None else [negative, negative],
-                num_inference_steps=STEPS,
+                num_inference_steps=steps,
                 guidance_scale=GUIDANCE,
                 latents=latents.clone(),
                 output_type="np" if pictures is None else "pil",

@@ -1,6 +1,8 @@
 """Stable Diffusion as a user runs it, on the fixture tiny-sd: pictures as diffusers draws them, LoRA by CTRL and DDPO, the same bits on any ranks."""
 
+import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -49,6 +51,17 @@ def test_it_draws_what_diffusers_draws(tiny: Path, tmp_path: Path, solver: str, 
         pictures = np.clip(file["images"][:] / 2 + 0.5, 0, 1)[:, :, -8:, -8:].transpose(0, 2, 3, 1)
         assert [text.decode() for text in file["prompt_text"][:]] == [PROMPT, PROMPT]
     assert np.abs(pictures - golden[f"{case}.corner"]).max() <= 1e-3
+
+
+def test_pndm_begins_with_runge_kutta_steps_unless_the_file_skips_them(tiny: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(tiny, tmp_path / "model")
+    file = model / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"skip_prk_steps": False, "timestep_spacing": "trailing"}))
+    words = ["--prompt", PROMPT, "--steps", 5, "--solver", "pndm", "--guidance", 7.5, "--count", 2, "--torch-seed", 0]
+    run("sample", model, *words, "--out", tmp_path / "out")
+    expected = read_safetensors(GOLDEN)["pndm_runge_kutta.plain.latents"]
+    found = read_safetensors(tmp_path / "out" / "latents.safetensors")["latents"]
+    assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
 def test_initial_latents_decide_count_and_size(tiny: Path, tmp_path: Path) -> None:

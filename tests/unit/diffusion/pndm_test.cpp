@@ -1,6 +1,6 @@
-// PNDM without Runge-Kutta steps, and the timesteps of diffusers' own schedulers. Expected values: a separate
-// float64 program that reproduces the values of diffusers' tests (tests/schedulers/test_scheduler_pndm.py,
-// Apache-2.0) with Runge-Kutta steps, and those tests' lists of timesteps.
+// PNDM, and the timesteps of diffusers' own schedulers. Expected values: those of diffusers' tests
+// (tests/schedulers/test_scheduler_pndm.py, Apache-2.0), and of a separate float64 program that reproduces
+// them.
 #include "diffusion/grid.hpp"
 #include "diffusion/pndm.hpp"
 #include "error/error.hpp"
@@ -18,56 +18,87 @@ Schedule noise_of_sd15() { return Schedule::scaled_linear(1000, 0.00085, 0.012);
 
 TEST(Pndm, TheSecondTimeIsVisitedTwice) {
   std::vector<long> times;
-  for (const PndmStep& step : pndm_steps(noise_of_sd15(), 10, 1, false))
+  for (const PndmStep& step : pndm_steps(noise_of_sd15(), "leading", 10, 1, false, true))
     times.push_back(step.timestep);
   EXPECT_EQ(times, (std::vector<long>{901, 801, 801, 701, 601, 501, 401, 301, 201, 101, 1}));
-  EXPECT_EQ(pndm_steps(noise_of_sd15(), 50, 1, false).size(), 51U);
-  EXPECT_EQ(pndm_steps(noise_of_sd15(), 1, 1, false).size(), 1U);
+  EXPECT_EQ(pndm_steps(noise_of_sd15(), "leading", 50, 1, false, true).size(), 51U);
+  EXPECT_EQ(pndm_steps(noise_of_sd15(), "leading", 1, 1, false, true).size(), 1U);
 }
 
-TEST(Pndm, StableDiffusionLoopInFloat64) {
-  // m(x, t) = x t / (t + 1) on |x| = arange(768) / 768: every element goes its own way
+/// The loop of those tests: m(x, t) = x t / (t + 1) on |x| = arange(768) / 768, so that every element goes
+/// its own way. Sum of the absolute results.
+double loop(const std::vector<PndmStep>& steps) {
   double sum = 0;
   for (long i = 0; i < 768; ++i) {
-    double x = static_cast<double>(i) / 768;
-    const double first = x;
+    double x = static_cast<double>(i) / 768, marked = x;
     std::deque<double> outputs;
-    for (const PndmStep& step : pndm_steps(noise_of_sd15(), 50, 1, false)) {
+    for (const PndmStep& step : steps) {
+      if (step.marks)
+        marked = x;
       const auto t = static_cast<double>(step.timestep);
       outputs.push_front(x * t / (t + 1));
       double mixed = 0;
       for (std::size_t j = 0; j < step.weight.size(); ++j)
         mixed += step.weight[j] * outputs[j];
-      if (!step.remembers)
-        outputs.pop_front();
-      x = step.keep * (step.from_first ? first : x) + step.push * mixed;
+      outputs.erase(outputs.begin(), outputs.begin() + step.forgets);
+      x = step.keep * (step.from_marked ? marked : x) + step.push * mixed;
     }
     sum += std::abs(x);
   }
-  EXPECT_NEAR(sum, 203.4992260897584, 1e-9);
+  return sum;
 }
 
-TEST(Pndm, AStepOfAConstantNoiseIsExact) {
+TEST(Pndm, StableDiffusionLoopInFloat64) {
+  EXPECT_NEAR(loop(pndm_steps(noise_of_sd15(), "leading", 50, 1, false, true)), 203.4992260897584, 1e-9);
+}
+
+/// test_scheduler_pndm.py: test_full_loop_no_noise, test_full_loop_with_set_alpha_to_one and
+/// test_full_loop_with_no_set_alpha_to_one, computed in float32; their own tolerance.
+TEST(Pndm, RungeKuttaLoops) {
+  EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 0, false, false)), 198.1318,
+              1e-2);
+  EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 0.01, 0.02), "leading", 10, 0, true, false)), 230.0399,
+              1e-2);
+  EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 0.01, 0.02), "leading", 10, 0, false, false)), 186.9482,
+              1e-2);
+}
+
+TEST(Pndm, ARungeKuttaStepHasFourCalls) {
+  std::vector<long> times;
+  for (const PndmStep& step : pndm_steps(noise_of_sd15(), "leading", 5, 1, false, false))
+    times.push_back(step.timestep);
+  EXPECT_EQ(times, (std::vector<long>{801, 701, 701, 601, 601, 501, 501, 401, 401, 301, 301, 201, 201, 1}));
+  EXPECT_THROW(pndm_steps(noise_of_sd15(), "leading", 3, 1, false, false), Error);
+}
+
+class PndmStart : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(, PndmStart, testing::Bool(), [](const auto& start) {
+  return start.param ? std::string("skips") : std::string("runge_kutta");
+});
+
+TEST_P(PndmStart, AStepOfAConstantNoiseIsExact) {
   // with the same eps everywhere x = sqrt(abar) x0 + sqrt(1 - abar) eps is the exact path, whatever the
   // weights
   const Schedule schedule = noise_of_sd15();
   const double x0 = 0.7, eps = -1.3;
-  const auto steps = pndm_steps(schedule, 20, 1, true);
+  const auto steps = pndm_steps(schedule, "leading", 20, 1, true, GetParam());
   double x = std::sqrt(steps[0].abar) * x0 + std::sqrt(1 - steps[0].abar) * eps;
-  const double first = x;
+  double marked = x;
   for (const PndmStep& step : steps) {
+    if (step.marks)
+      marked = x;
     double total = 0;
     for (const double weight : step.weight)
       total += weight;
     EXPECT_NEAR(total, 1, 1e-14);
-    x = step.keep * (step.from_first ? first : x) + step.push * eps * total;
+    x = step.keep * (step.from_marked ? marked : x) + step.push * eps * total;
   }
   EXPECT_NEAR(x, x0, 1e-12);
 }
 
 TEST(Pndm, MoreStepsThanTimesAreRefused) {
   try {
-    pndm_steps(noise_of_sd15(), 1001, 1, false);
+    pndm_steps(noise_of_sd15(), "leading", 1001, 1, false, true);
     ADD_FAILURE() << "1001 steps of 1000 times";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::data);
