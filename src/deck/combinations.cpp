@@ -275,11 +275,14 @@ std::vector<std::string> warnings(const Deck& deck) {
   std::vector<std::string> result;
   const AlgorithmOptions& algorithm = deck.algorithm;
   const bool ctrl = algorithm.name == "ctrl";
-  if (ctrl && algorithm.update == "pathwise" && algorithm.kl_weight < 0.1)
+  // by the spread of the reward, which is a nat for a classifier and a tenth for a cosine
+  const bool cosine = deck.reward.kind == std::vector<std::string>{"clip_score"};
+  const double least = cosine ? 0.003 : 0.1;
+  if (ctrl && algorithm.update == "pathwise" && algorithm.kl_weight < least)
     result.push_back(fmt::format(
-        "algorithm.kl_weight = {}: pathwise updates are known to collapse below 0.1 (reward hacking); "
+        "algorithm.kl_weight = {}: pathwise updates are known to collapse below {} (reward hacking); "
         "algorithm.policy_kl_limit can stop that",
-        algorithm.kl_weight));
+        algorithm.kl_weight, least));
   const bool jpeg = std::any_of(deck.reward.kind.begin(), deck.reward.kind.end(),
                                 [](const std::string& kind) { return kind.rfind("jpeg", 0) == 0; });
   if (ctrl && jpeg && algorithm.advantage == "gradient")
