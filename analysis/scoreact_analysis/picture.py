@@ -20,9 +20,14 @@ def before_and_after(run: RunFile) -> Figure:
     if len(files) < 2:
         raise missing(f"{run.directory / 'images'}: needs at least two image grids, found {len(files)}")
     summary = headline(run)
+    height, width = images.pixels(files[0][1]).shape[:2]
     with mpl.rc_context(chart.STYLE | {"font.size": 10.0}):
         figure = Figure(figsize=(11, 3.9), dpi=160, layout="constrained", facecolor=chart.PAPER)
-        left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.15, 1])
+        if width <= 2 * height:
+            left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.15, 1])
+        else:  # wide grids above each other
+            parts = figure.subplot_mosaic([["before", "curve"], ["after", "curve"]], width_ratios=[2.2, 1])
+            left, middle, right = parts["before"], parts["curve"], parts["after"]
         _show(left, files[0][1], f"before: reward {plain(summary.before)}")
         _show(right, files[-1][1], f"after {files[-1][0]} epochs: reward {plain(summary.after)}")
         x, y = run.metric("samples_total"), run.metric("reward_mean")

@@ -269,3 +269,17 @@ def test_ranks_are_started_by_srun_where_it_speaks_pmix_else_by_mpirun(
         ["bash", "-uc", script], capture_output=True, text=True, cwd=ROOT, check=True, env=clean | environment
     )
     assert done.stdout == f"{expected}\n"
+
+
+def test_the_emoji_job_trains_evaluates_and_reports(slurm: OneNodeSlurm, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    changed = {"evaluate.steps": "[3]", "evaluate.num_samples": 2, "evaluate.base_samples": 2, "train.num_times": 2}
+    small = options(
+        run__epochs=2, sample__num_steps=3, sample__samples_per_epoch=4, sample__micro_batch_size=2, train__minibatch_size=4,
+        train__micro_batch_size=2, value__steps_per_epoch=1, store__images_per_epoch=8,
+    )  # fmt: skip
+    words = [*small, *(word for key, value in changed.items() for word in ("--set", f"{key}={value}"))]
+    slurm.wait_for(slurm.submit("jobs/emoji_ctrl.slurm", "inputs/emoji/ctrl.toml", run, *words, options=[f"--output={run}.log"]))
+    assert "a fox on a blue background" in (run / "report.html").read_text()
+    with h5py.File(run / "run.h5") as file:
+        assert file["evaluation/steps"][:].tolist() == [3]
