@@ -182,13 +182,14 @@ def image_part(run: RunFile) -> str:
     if not files:
         return ""
     grids = [images.grid(epoch, path) for epoch, path in files]
+    wide = " wide" if grids[0].width > 2 * grids[0].height else ""
     shown = page.picture(grids[0], f"epoch {grids[0].epoch}" + (" (before)" if len(grids) > 1 else ""))
     if len(grids) > 1:
         shown += page.picture(grids[-1], f"epoch {grids[-1].epoch} (now)")
-    inner = f'<div class="images">{shown}</div>'
+    inner = f'<div class="images{wide}">{shown}</div>'
     if len(grids) > 2:
         strip = "".join(page.picture(grid, f"epoch {grid.epoch}") for grid in grids)
-        inner += f'<div class="images strip">{strip}</div>'
+        inner += f'<div class="images strip{wide}">{strip}</div>'
     told = f"From left to right, row by row: {'; '.join(run.prompts)}." if run.prompts else ""
     return page.block("Samples", page.card("Same noise and prompts every time", inner, told))
 

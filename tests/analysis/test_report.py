@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import h5py
+import matplotlib.image
 import numpy as np
 import pytest
 from conftest import write_run, write_value_study
@@ -121,6 +122,15 @@ def test_embedded_images_are_the_files_bytes(run_dir: Path) -> None:
     page = checked(run_dir / "report.html")
     first = base64.b64decode(page.fetched[0].removeprefix("data:image/png;base64,"))
     assert first == (run_dir / "images/epoch_000000.png").read_bytes()
+
+
+def test_wide_grids_stand_above_each_other(run_dir: Path, tmp_path: Path) -> None:
+    for path in (run_dir / "images").glob("*.png"):
+        matplotlib.image.imsave(path, np.full((20, 90, 3), 0.5))
+    main(["report", str(run_dir)])
+    assert 'class="images wide"' in (run_dir / "report.html").read_text()
+    main(["picture", str(run_dir), "--out", str(tmp_path / "picture.png")])
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_prompts_stand_below_the_pictures(run_dir: Path) -> None:

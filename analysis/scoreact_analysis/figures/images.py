@@ -27,7 +27,7 @@ class Grid:
     @property
     def pixelated(self) -> bool:
         """Whether its pixels should stay sharp squares when enlarged (tiny images such as the digits)."""
-        return self.width < 400
+        return self.width < 800
 
 
 def pixels(path: Path) -> NDArray[np.float32]:
