@@ -33,6 +33,17 @@ class FailuresOnly : public testing::EmptyTestEventListener {
   const testing::TestInfo* test_ = nullptr;
 };
 
+/// With several ranks: a rank that leaves a test early would let the others wait for it for ever.
+class FatalFailureEndsAllRanks : public testing::EmptyTestEventListener {
+ public:
+  void OnTestPartResult(const testing::TestPartResult& result) override {
+    if (!result.fatally_failed())
+      return;
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  }
+};
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -40,13 +51,18 @@ int main(int argc, char** argv) {
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS)
     return 70;
   testing::InitGoogleTest(&argc, argv);
-  int rank = 0;
+  int rank = 0, ranks = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (rank > 0) {
-    testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
     delete listeners.Release(listeners.default_result_printer());
     delete listeners.Release(listeners.default_xml_generator());
     listeners.Append(new FailuresOnly(rank));
+  }
+  if (ranks > 1) {
+    listeners.Append(new FatalFailureEndsAllRanks); // after those that print it
+    testing::GTEST_FLAG(catch_exceptions) = false;  // destructors with a barrier would wait, too: terminate
   }
 #ifdef SCOREACT_TEST_WITH_TORCH
   at::set_num_threads(1);
