@@ -212,6 +212,7 @@ std::vector<Key> rows() {
 {"pretrain.label_smoothing", slot<&D::pretrain, &Pretrain::label_smoothing>, below_one, {}, "", "classifiers"},
 {"pretrain.input_noise", slot<&D::pretrain, &Pretrain::input_noise>, not_negative, {}, "", "classifiers, clip: largest standard deviation of noise added to the images"},
 {"pretrain.blur", slot<&D::pretrain, &Pretrain::blur>, unit_interval, {}, "", "clip: largest share of the blurred picture that is mixed into a picture"},
+{"pretrain.neighbour_rows", slot<&D::pretrain, &Pretrain::neighbour_rows>, count, {}, "rows", "clip: three in four rows of a batch lie at most so far, in the data's order, from the first of their four: hard negatives, where neighbours are alike; 0: all are drawn from anywhere"},
 {"pretrain.mse_weight", slot<&D::pretrain, &Pretrain::mse_weight>, not_negative, {}, "", "autoencoder: of the mean squared error, beside the mean absolute error of weight 1"},
 {"pretrain.gradient_weight", slot<&D::pretrain, &Pretrain::gradient_weight>, not_negative, {}, "", "autoencoder: of the mean absolute error of differences of neighbouring pixels"},
 {"pretrain.kl_weight", slot<&D::pretrain, &Pretrain::kl_weight>, not_negative, {}, "", "autoencoder: of the KL of a latent number to N(0, 1), mean over them"},

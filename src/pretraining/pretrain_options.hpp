@@ -68,6 +68,9 @@ struct PretrainOptions {
   double input_noise =
       0.3;           ///< classifier, clip: standard deviation of the noise augmentation, uniform in [0, this]
   double blur = 0.5; ///< clip: share of the blurred picture that is mixed in, uniform in [0, this]
+  /// clip: three in four rows of a batch lie at most so many rows from the first of their four in the data's
+  /// order; 0: every row is drawn from all of them
+  long neighbour_rows = 0;
   double mse_weight = 2; ///< autoencoder: of the mean squared error, beside a mean absolute error of weight 1
   double gradient_weight = 0.25; ///< autoencoder: of the error of neighbouring pixels' differences
   double kl_weight = 5e-4;       ///< autoencoder: of the KL of a latent number to N(0, 1), mean over them

@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const double kLargestLog = std::log(100.0); ///< of the scale, as Radford et al. clip it
+constexpr long kTogetherInData = 4;         ///< rows of a batch that are neighbours in the data
 constexpr long kTogether = 256;             ///< rows in one network call outside of training
 
 at::Tensor unit_rows(const at::Tensor& x) { return x / x.norm(2, 1, /*keepdim=*/true); }
@@ -58,6 +59,19 @@ at::Tensor groups_of(const std::vector<std::string>& texts) {
   return torch::tensor(groups, at::kLong);
 }
 
+at::Tensor drawn_rows(std::uint64_t seed, long iteration, long first, long count, long rows, long range) {
+  if (range == 0) {
+    return random_integers(seed, iteration, 0, first, count, rows);
+  }
+  const at::Tensor row = at::arange(first, first + count, at::kLong);
+  const long start = first - first % kTogetherInData;
+  const at::Tensor leaders = random_integers(seed, iteration, 0, start, first + count - start, rows);
+  const at::Tensor place = row.remainder(kTogetherInData);
+  const at::Tensor leader = leaders.index_select(0, row - place - start);
+  const at::Tensor away = random_integers(seed, iteration, 3, first, count, 2 * range + 1) - range;
+  return (leader + away * place.ne(0)).remainder(rows);
+}
+
 TwoTowersTask::TwoTowersTask(std::shared_ptr<Clip> clip, std::string tokenizer, CaptionedRows training,
                              CaptionedRows held_out, const PretrainOptions& options, std::uint64_t seed)
     : clip_(std::move(clip)), tokenizer_folder_(std::move(tokenizer)), tokenizer_(tokenizer_folder_),
@@ -91,7 +105,8 @@ at::Tensor TwoTowersTask::image_embeddings(const at::Tensor& pixels) const {
 }
 
 at::Tensor TwoTowersTask::chosen_rows(const BatchRows& rows) const {
-  return random_integers(seed_, rows.iteration, 0, rows.first, rows.count, training_.count());
+  return drawn_rows(seed_, rows.iteration, rows.first, rows.count, training_.count(),
+                    options_.neighbour_rows);
 }
 
 at::Tensor TwoTowersTask::augmented(const at::Tensor& pixels, const BatchRows& rows) const {

@@ -26,6 +26,13 @@ at::Tensor blurred(const at::Tensor& x, const at::Tensor& share);
 /// Numbers of the different texts in their order of appearance: equal texts have equal numbers, [n] int64.
 at::Tensor groups_of(const std::vector<std::string>& texts);
 
+/// Rows of the data for rows first .. first + count - 1 of a batch, [count] int64 in [0, rows). With range 0
+/// each is drawn from all of them. Otherwise the batch consists of fours: the first of each is drawn so, and
+/// the other three lie uniformly within `range` rows of it (round the end of the data). Where neighbours in
+/// the data are alike, the captions of a four are the ones that are hardest to tell apart: hard negatives,
+/// which an evenly drawn batch of a hundred seldom has.
+at::Tensor drawn_rows(std::uint64_t seed, long iteration, long first, long count, long rows, long range);
+
 class TwoTowersTask : public TrainingTask {
  public:
   /// `tokenizer`: its folder; the files are copied beside the network. Pictures are as large as the vision

@@ -189,6 +189,33 @@ TEST_F(TwoTowers, MicroBatchesGiveTheGradientOfTheWholeBatch) {
   EXPECT_GT(largest, 1e-3);
 }
 
+TEST(DrawnRows, AreThoseOfTheWholeBatchWhateverPartIsAskedFor) {
+  for (const long range : {0L, 5L}) {
+    const at::Tensor whole = drawn_rows(7, 3, 0, 40, 100, range);
+    for (const auto& [first, count] : {std::pair{0L, 8L}, {6L, 9L}, {39L, 1L}}) {
+      EXPECT_TRUE(drawn_rows(7, 3, first, count, 100, range).equal(whole.narrow(0, first, count)));
+    }
+  }
+}
+
+TEST(DrawnRows, OfAFourLieWithinTheRangeOfItsFirst) {
+  constexpr long kRows = 1000, kRange = 6, kBatch = 40000;
+  const at::Tensor fours = drawn_rows(7, 3, 0, kBatch, kRows, kRange).view({-1, 4});
+  EXPECT_GE(fours.min().item<long>(), 0);
+  EXPECT_LT(fours.max().item<long>(), kRows);
+  const at::Tensor away =
+      (fours.narrow(1, 1, 3) - fours.narrow(1, 0, 1) + kRows / 2).remainder(kRows) - kRows / 2;
+  EXPECT_EQ(away.abs().max().item<long>(), kRange); // round the end, too
+  // The first and the others alike are uniform: mean within 4 standard errors.
+  const double spread = kRows / std::sqrt(12.0);
+  for (const long column : {0L, 3L}) {
+    EXPECT_NEAR(fours.select(1, column).to(at::kDouble).mean().item<double>(), (kRows - 1) / 2.0,
+                4 * spread / std::sqrt(kBatch / 4.0));
+  }
+  const double steps = std::sqrt(((2 * kRange + 1) * (2 * kRange + 1) - 1) / 12.0);
+  EXPECT_NEAR(away.to(at::kDouble).mean().item<double>(), 0, 4 * steps / std::sqrt(0.75 * kBatch));
+}
+
 TEST_F(TwoTowers, EqualCaptionsAreNoWrongAnswers) {
   const CaptionedRows all = training_;
   training_ = {all.pictures.narrow(0, 0, 1), {all.captions[0]}, {all.names[0]}}; // every draw is row 0
