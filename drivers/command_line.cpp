@@ -293,7 +293,10 @@ void attach_deck(Invocation& invocation, const Raw& raw) {
     invocation.overrides.push_back("run.max_time=" + deck::quoted(raw.max_time));
   if (!file.empty()) {
     invocation.deck = read_deck(file, invocation.overrides, use_of(invocation.command));
-    for (std::string* path : {&invocation.deck->model.path, &invocation.deck->reward.path})
+    Deck& deck = *invocation.deck;
+    for (std::string* path :
+         {&deck.model.path, &deck.reward.path, &deck.reward.clip_path, &deck.evaluate.judge,
+          &deck.evaluate.inception, &deck.network.vae, &deck.network.tokenizer})
       *path = resolve_model_folder(*path);
     invocation.device = invocation.deck->run.device;
   }

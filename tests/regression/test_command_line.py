@@ -128,6 +128,30 @@ def test_relative_paths_start_at_the_deck_or_for_set_at_the_working_directory(de
     assert f'reference = "{elsewhere}/data"' in dumped
 
 
+def test_networks_may_lie_in_the_cache_of_the_hub(deck, tmp_path):
+    def download(name):
+        repository = tmp_path / "hub" / ("models--" + name.replace("/", "--"))
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("abc123")
+        (repository / "snapshots" / "abc123").mkdir(parents=True)
+        return repository / "snapshots" / "abc123"
+
+    keys = ["reward.clip_path", "evaluate.judge", "evaluate.inception", "network.vae", "network.tokenizer"]
+    settings, folders = [], {}
+    for key in keys:
+        name = "someone/" + key.replace(".", "-")
+        folders[key] = download(name)
+        settings += ["--set", f"{key}=hf:{name}"]
+    cache = {"HF_HUB_CACHE": str(tmp_path / "hub")}
+    training = scoreact("finetune", deck, "--dump-deck", *settings[:6], **cache)
+    assert training.returncode == 0, training.stderr
+    pretraining = scoreact("pretrain", deck, "--dump-deck", "--set", "data.path=data", *settings[6:], **cache)
+    assert pretraining.returncode == 0, pretraining.stderr
+    for key in keys:
+        assert f'{key.split(".")[1]} = "{folders[key]}"' in training.stdout + pretraining.stdout
+    assert_error(scoreact("finetune", deck, "--set", "evaluate.judge=hf:someone/else", **cache), MISSING, "hf:someone/else", "not in the cache")
+
+
 def test_either_or_keys_unset_one_another(deck):
     deck.write_text(deck.read_text() + "[train]\nclip_range = 0.2\n")
     dumped = scoreact("finetune", deck, "--dump-deck", "--set", "train.clip_range_mean=1e-4").stdout
