@@ -16,6 +16,8 @@
 namespace scoreact {
 namespace {
 
+namespace fs = std::filesystem;
+
 struct CaptionedSplit {
   CaptionedRows training, held_out;
 };
@@ -58,7 +60,25 @@ ClipConfig clip_config(const Deck& deck, const ClipTokenizer& tokenizer) {
   return config;
 }
 
+std::shared_ptr<Clip> two_towers(const Deck& deck, const std::string& tokenizer, c10::Device device) {
+  if (!deck.network.start.empty()) {
+    auto trained = Clip::load(deck.network.start, device);
+    make_trainable(*trained);
+    return trained;
+  }
+  auto clip = std::make_shared<Clip>(clip_config(deck, ClipTokenizer(tokenizer)));
+  initialise_clip(clip->named_parameters().pairs(), deck.network.text_layers, deck.network.vision_layers,
+                  deck.run.seed);
+  clip->to(device);
+  return clip;
+}
+
 } // namespace
+
+void make_trainable(const torch::nn::Module& network) {
+  for (const at::Tensor& parameter : network.parameters())
+    parameter.set_requires_grad(true);
+}
 
 CaptionedPictures captioned_pictures(const Deck& deck, const PretrainingPlace& place) {
   CaptionedPictures all = place.ranks.together([&] { return read_image_folder(deck.data); });
@@ -75,10 +95,14 @@ CaptionedPictures captioned_pictures(const Deck& deck, const PretrainingPlace& p
 
 std::string tokenizer_folder(const Deck& deck, const std::vector<std::string>& captions,
                              const PretrainingPlace& place) {
+  if (!deck.network.start.empty()) {
+    const fs::path start(deck.network.start);
+    return (deck.network.kind == "text_to_image" ? start / "tokenizer" : start).string();
+  }
   if (!deck.network.tokenizer.empty()) {
     return deck.network.tokenizer;
   }
-  const std::filesystem::path folder = place.directory / "tokenizer";
+  const fs::path folder = place.directory / "tokenizer";
   place.ranks.together([&] {
     if (place.ranks.root()) {
       train_byte_pairs(captions, deck.network.vocab_size, deck.network.text_positions, folder);
@@ -108,12 +132,8 @@ std::unique_ptr<TrainingTask> two_towers_task(const Deck& deck, c10::Device devi
   const CaptionedPictures all = captioned_pictures(deck, place);
   const std::string tokenizer = tokenizer_folder(deck, all.captions, place);
   auto [training, held_out] = split_of(all, deck, device);
-  auto clip = std::make_shared<Clip>(clip_config(deck, ClipTokenizer(tokenizer)));
-  initialise_clip(clip->named_parameters().pairs(), deck.network.text_layers, deck.network.vision_layers,
-                  deck.run.seed);
-  clip->to(device);
-  return std::make_unique<TwoTowersTask>(std::move(clip), tokenizer, std::move(training), std::move(held_out),
-                                         deck.pretrain, deck.run.seed);
+  return std::make_unique<TwoTowersTask>(two_towers(deck, tokenizer, device), tokenizer, std::move(training),
+                                         std::move(held_out), deck.pretrain, deck.run.seed);
 }
 
 } // namespace scoreact

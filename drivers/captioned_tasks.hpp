@@ -3,9 +3,14 @@
 #include "data/image_folder.hpp"
 #include "pretraining_tasks.hpp"
 
+#include <torch/nn/module.h>
+
 #include <string>
 
 namespace scoreact {
+
+/// Lets an optimizer train a network that was loaded, and so frozen.
+void make_trainable(const torch::nn::Module& network);
 
 /// The pictures of [data], all of them. What was skipped is printed as a warning on rank 0. Throws
 /// Error{missing_input | data}.

@@ -296,7 +296,7 @@ void attach_deck(Invocation& invocation, const Raw& raw) {
     Deck& deck = *invocation.deck;
     for (std::string* path :
          {&deck.model.path, &deck.reward.path, &deck.reward.clip_path, &deck.evaluate.judge,
-          &deck.evaluate.inception, &deck.network.vae, &deck.network.tokenizer})
+          &deck.evaluate.inception, &deck.network.vae, &deck.network.tokenizer, &deck.network.start})
       *path = resolve_model_folder(*path);
     invocation.device = invocation.deck->run.device;
   }

@@ -50,6 +50,14 @@ ClipTextConfig text_config(const NetworkOptions& network, const ClipTokenizer& t
 
 TextToImageNetworks networks_of(const Deck& deck, const ClipTokenizer& tokenizer, c10::Device device) {
   const auto vae = AutoencoderKL::load(deck.network.vae, device);
+  if (!deck.network.start.empty()) {
+    const std::filesystem::path start(deck.network.start);
+    const auto unet = UNet2DCondition::load((start / "unet").string(), device);
+    const auto text = ClipText::load((start / "text_encoder").string(), device);
+    make_trainable(*unet);
+    make_trainable(*text);
+    return {unet, text, vae, scheduler_from_options(deck.schedule)};
+  }
   const auto unet = std::make_shared<UNet2DCondition>(unet_config(deck.network, deck.data, *vae),
                                                       at::detail::createCPUGenerator(deck.run.seed));
   const auto text = std::make_shared<ClipText>(text_config(deck.network, tokenizer));
@@ -70,7 +78,7 @@ std::unique_ptr<TrainingTask> text_to_image_task(const Deck& deck, c10::Device d
   const ClipTokenizer tokenizer(folder);
   TextToImageNetworks networks = networks_of(deck, tokenizer, device);
   const auto tokens = [&](const std::vector<std::string>& texts) {
-    return clip_tokens(tokenizer, texts, deck.network.text_positions).to(device);
+    return clip_tokens(tokenizer, texts, networks.text_encoder->config().max_position_embeddings).to(device);
   };
   const auto latents = [&](const CaptionedRows& rows) -> CaptionedLatents {
     return {encode_pictures(*networks.vae, rows.pictures, place.ranks), tokens(rows.captions)};

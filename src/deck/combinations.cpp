@@ -181,6 +181,9 @@ void check_captioned(const Deck& deck, DeckUse use, Rules& rules) {
   const NetworkOptions& network = deck.network;
   const bool autoencoder = network.kind.starts_with("autoencoder_kl"), clip = network.kind == "clip",
              text = network.kind == "text_to_image";
+  rules.require(network.start.empty() || clip || text, {"network.start", "network.kind"},
+                "expected kind = clip or text_to_image, which can go on from a trained network, found {}",
+                network.kind);
   if (!autoencoder && !clip && !text)
     return;
   rules.require(

@@ -188,6 +188,7 @@ std::vector<Key> rows() {
 {"network.text_heads", slot<&D::network, &Network::text_heads>, at_least_one, {}, "", "text encoder: attention heads; divides text_hidden"},
 {"network.text_positions", slot<&D::network, &Network::text_positions>, {3, 1e6}, {}, "tokens", "text encoder: longest text, start and end included"},
 {"network.vocab_size", slot<&D::network, &Network::vocab_size>, {514, 1e9}, {}, "tokens", "of the byte-level BPE that is made from the captions"},
+{"network.start", slot<&D::network, &Network::start>, {}, {}, "", "clip, text_to_image: folder of a trained one to go on from; its shape and tokenizer then hold, not those of [network]; empty: random weights", Form::path},
 {"network.tokenizer", slot<&D::network, &Network::tokenizer>, {}, {}, "", "folder of a CLIP tokenizer; empty: one is made from the captions", Form::path},
 {"network.vae", slot<&D::network, &Network::vae>, {}, {}, "", "folder of a trained AutoencoderKL: text-to-image works in its latents, autoencoder_kl_decoder goes on with its decoder", Form::path},
 {"network.latent_channels", slot<&D::network, &Network::latent_channels>, at_least_one, {}, "", "autoencoder: numbers at each place of a latent"},

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors_file import read_safetensors
 
 SCOREACT = os.environ["SCOREACT"]
 DECKS = Path(os.environ["SCOREACT_SOURCE_DIR"]) / "inputs" / "emoji"
@@ -120,6 +121,23 @@ def test_the_towers_are_a_reward(tmp_path: Path, pictures: Path) -> None:
     }
     with h5py.File(tmp_path / "reward/run.h5") as run:
         assert 0 <= run["metrics/name_top1"][-1] <= 1
+
+
+def test_towers_go_on_from_trained_ones(tmp_path: Path, pictures: Path) -> None:
+    pretrain("reward", tmp_path / "first", pictures)
+    start = f"network.start={tmp_path}/first/model"
+    still = ["pretrain.learning_rate=1e-12", "pretrain.weight_decay=0", "pretrain.ema_decay=0"]
+    other_shape = ["network.vision_hidden=32", "network.vocab_size=600"]  # that of the folder holds
+    pretrain("reward", tmp_path / "still", pictures, start, *still, *other_shape)
+    pretrain("reward", tmp_path / "on", pictures, start)
+    first, same, moved = (read_safetensors(tmp_path / name / "model" / "model.safetensors") for name in ("first", "still", "on"))
+    assert first.keys() == same.keys() == moved.keys()
+    assert all(np.allclose(same[name], first[name], rtol=0, atol=1e-9) for name in first)
+    assert any(np.abs(moved[name] - first[name]).max() > 1e-4 for name in first)
+    for name in ("vocab.json", "merges.txt"):
+        assert (tmp_path / "on" / "model" / name).read_bytes() == (tmp_path / "first" / "model" / name).read_bytes()
+    refused = pretrain("vae", tmp_path / "vae", pictures, start, check=False)
+    assert refused.returncode == 65 and "network.start" in refused.stderr
 
 
 def test_bad_lines_are_refused_or_skipped(tmp_path: Path, pictures: Path) -> None:

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors_file import read_safetensors
 from same_bits import bits
 
 SCOREACT = os.environ["SCOREACT"]
@@ -190,6 +191,19 @@ def text_to_image(captioned: Path, out: Path, *more: str) -> list[str]:
     places = {"data.path": captioned / "data", "network.vae": captioned / "tiny" / "vae"}
     overrides = [word for key, value in (SMALL | places).items() for word in ("--set", f"{key}={value}")]
     return [SCOREACT, "pretrain", str(DECKS / "emoji" / "text_to_image.toml"), "--out", str(out), *overrides, *more]
+
+
+def test_a_text_to_image_model_goes_on_from_a_trained_one(captioned: Path, tmp_path: Path) -> None:
+    run(text_to_image(captioned, tmp_path / "first"))
+    still = ["pretrain.learning_rate=1e-12", "pretrain.text_learning_rate=1e-12", "pretrain.weight_decay=0", "pretrain.ema_decay=0"]
+    settings = [f"network.start={tmp_path}/first/model", "network.text_hidden=16", *still]
+    run(text_to_image(captioned, tmp_path / "still", *(word for setting in settings for word in ("--set", setting))))
+    for part in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        first, still = (read_safetensors(tmp_path / name / "model" / part) for name in ("first", "still"))
+        assert first.keys() == still.keys()
+        assert all(np.allclose(first[name], still[name], rtol=0, atol=1e-7) for name in first)
+    merges = [(tmp_path / name / "model" / "tokenizer" / "merges.txt").read_bytes() for name in ("first", "still")]
+    assert merges[0] == merges[1]
 
 
 def test_a_text_to_image_model_is_trained_with_the_same_bits_on_two_ranks_and_draws(captioned: Path, tmp_path: Path) -> None:
