@@ -183,10 +183,8 @@ def comma_separated(groups: dict[str, list[Row]]) -> str:
     for group, rows in groups.items():
         for row in rows:
             numbers = [row.values.get(name, math.nan) for name in names]
-            seed = row.run.deck_value("run.seed", "")
-            writer.writerow(
-                [group, seed, row.run.epochs, *("" if math.isnan(number) else repr(number) for number in numbers)]
-            )
+            texts = ["" if math.isnan(number) else repr(float(number)) for number in numbers]
+            writer.writerow([group, row.run.deck_value("run.seed", ""), row.run.epochs, *texts])
     return text.getvalue()
 
 

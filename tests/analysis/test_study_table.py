@@ -104,6 +104,8 @@ def test_the_csv_has_every_run_at_full_precision(tmp_path: Path) -> None:
     with (tmp_path / "page.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [(line["group"], line["seed"]) for line in lines] == [(n, s) for n in ("ctrl", "ddpo") for s in "12"]
+    for line in lines:
+        assert all(math.isfinite(float(text)) for name, text in line.items() if name != "group" and text), line
     rows = study_rows(grouped([RunFile(run) for run in runs]))
     assert float(lines[0]["frechet_distance"]) == rows["ctrl"][0].values["frechet_distance"]
 
