@@ -83,7 +83,12 @@ requeue() { # WHY
   exit 75
 }
 
-newest_checkpoint() { readlink "$1/checkpoints/latest" 2>/dev/null || true; } # RUN_DIR
+# newest_checkpoint RUN_DIR: the DONE that a run goes on from; not `latest`, which is a moment later there. Without
+# any, the pattern itself, which is as good as a name here.
+newest_checkpoint() {
+  local complete=("$1"/checkpoints/epoch_*/DONE)
+  printf '%s\n' "${complete[-1]}"
+}
 
 # train DECK RUN_DIR OPTION...: returns when the run is finished; otherwise the job ends here.
 train() {
