@@ -5,7 +5,7 @@ with respect to its floating-point inputs, and `scoreact forward --grad` does th
 
 Needs torch, diffusers, transformers, pytorch-fid and safetensors (not needed by the build or the tests):
 
-    python tests/golden/parity_table.py --scoreact build/bin/scoreact --scratch DIR              # small networks
+    OMP_NUM_THREADS=1 python tests/golden/parity_table.py --scoreact build/bin/scoreact --scratch DIR              # small networks
     python tests/golden/parity_table.py --scoreact build/bin/scoreact --scratch DIR --full       # sizes of Stable Diffusion 1.5
     ... --only unet,vae                                                                          # some rows
 
@@ -147,7 +147,7 @@ def rows(full: bool) -> list[Row]:
             lambda m: {"sample": torch.rand(1, 3, 256, 256) * 2 - 1}, vae_encoder),
         Row("clip_text", "CLIPTextModel", sd, "text_encoder", text_inputs, clip_text, gradients=False),
         Row("clip_vision", "CLIPVisionModelWithProjection", "clip" if full else "tiny-clip", "", vision_inputs, clip_vision),
-        *([Row("ddpm", "UNet2DModel", "ddpm-cifar10", "unet", unet_pixels_inputs, unet_pixels)] if full else []),
+        *([Row("ddpm", "UNet2DModel", "ddpm-cifar10", "", unet_pixels_inputs, unet_pixels)] if full else []),
         *([Row("inception", "InceptionV3 (pytorch-fid)", "inception", "",
                lambda _: {"inp": torch.rand(2, 3, 96, 64)}, inception)] if full else []),
     ]  # fmt: skip
