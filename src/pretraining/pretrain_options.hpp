@@ -39,8 +39,8 @@ struct NetworkOptions {
   long text_positions = 77;   ///< tokens of a text, start and end included
   long vocab_size = 49408;    ///< of a tokenizer that is made from the captions
   std::string tokenizer = ""; ///< folder of one that is there; empty: made from the captions
-  std::string start =
-      ""; ///< clip, text_to_image: folder of a trained one to go on from, with shape and tokenizer
+  /// clip, text_to_image: folder of a trained one to go on from, with its shape and tokenizer
+  std::string start = "";
   std::string vae = ""; ///< folder of the frozen AutoencoderKL, or of that whose decoder is trained
 
   long latent_channels = 4; ///< autoencoder
