@@ -293,11 +293,12 @@ void attach_deck(Invocation& invocation, const Raw& raw) {
     invocation.overrides.push_back("run.max_time=" + deck::quoted(raw.max_time));
   if (!file.empty()) {
     invocation.deck = read_deck(file, invocation.overrides, use_of(invocation.command));
-    Deck& deck = *invocation.deck;
-    for (std::string* path :
-         {&deck.model.path, &deck.reward.path, &deck.reward.clip_path, &deck.evaluate.judge,
-          &deck.evaluate.inception, &deck.network.vae, &deck.network.tokenizer, &deck.network.start})
-      *path = resolve_model_folder(*path);
+    for (const deck::Key& key : deck::schema()) {
+      if (key.form == deck::Form::network) {
+        std::string& folder = *std::get<std::string*>(key.slot(*invocation.deck));
+        folder = resolve_model_folder(folder);
+      }
+    }
     invocation.device = invocation.deck->run.device;
   }
   if (!invocation.out.empty())

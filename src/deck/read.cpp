@@ -327,9 +327,9 @@ class Reader {
     if (!problem.empty()) {
       invalid_.insert(key.name);
       errors_.push_back({entry.place, key.name + ": " + problem});
-    } else if (key.form == Form::path) {
+    } else if (key.form == Form::path || key.form == Form::network) {
       std::string& path = *std::get<std::string*>(key.slot(deck));
-      if (!path.empty() && !path.starts_with("hf:")) // a model in the cache of Hugging Face's hub
+      if (!path.empty() && !(key.form == Form::network && path.starts_with("hf:")))
         path = std::filesystem::absolute(entry.folder / path).lexically_normal().string();
     }
   }

@@ -28,6 +28,7 @@ struct Range {
 enum class Form {
   plain,
   path,         ///< relative ones are resolved
+  network,      ///< the same, or hf:ORG/NAME: a folder in the cache of Hugging Face's hub
   one_or_many,  ///< a list that may also be written as its single element
   duration,     ///< hh:mm:ss or empty
   trajectories, ///< none | all | every:N

@@ -136,7 +136,7 @@ def test_networks_may_lie_in_the_cache_of_the_hub(deck, tmp_path):
         (repository / "snapshots" / "abc123").mkdir(parents=True)
         return repository / "snapshots" / "abc123"
 
-    keys = ["reward.clip_path", "evaluate.judge", "evaluate.inception", "network.vae", "network.tokenizer"]
+    keys = ["reward.clip_path", "evaluate.judge", "evaluate.inception", "network.vae", "network.tokenizer", "network.start"]
     settings, folders = [], {}
     for key in keys:
         name = "someone/" + key.replace(".", "-")
