@@ -145,7 +145,7 @@ def test_networks_may_lie_in_the_cache_of_the_hub(deck, tmp_path):
     cache = {"HF_HUB_CACHE": str(tmp_path / "hub")}
     training = scoreact("finetune", deck, "--dump-deck", *settings[:6], **cache)
     assert training.returncode == 0, training.stderr
-    pretraining = scoreact("pretrain", deck, "--dump-deck", "--set", "data.path=data", *settings[6:], **cache)
+    pretraining = scoreact("pretrain", deck, "--dump-deck", "--set", "data.path=data", "--set", "network.kind=text_to_image", *settings[6:], **cache)
     assert pretraining.returncode == 0, pretraining.stderr
     for key in keys:
         assert f'{key.split(".")[1]} = "{folders[key]}"' in training.stdout + pretraining.stdout
