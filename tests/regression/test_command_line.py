@@ -143,9 +143,10 @@ def test_networks_may_lie_in_the_cache_of_the_hub(deck, tmp_path):
         folders[key] = download(name)
         settings += ["--set", f"{key}=hf:{name}"]
     cache = {"HF_HUB_CACHE": str(tmp_path / "hub")}
+    emoji = SOURCE / "inputs" / "emoji" / "text_to_image.toml"
     training = scoreact("finetune", deck, "--dump-deck", *settings[:6], **cache)
     assert training.returncode == 0, training.stderr
-    pretraining = scoreact("pretrain", deck, "--dump-deck", "--set", "data.path=data", "--set", "network.kind=text_to_image", *settings[6:], **cache)
+    pretraining = scoreact("pretrain", emoji, "--dump-deck", *settings[6:], **cache)
     assert pretraining.returncode == 0, pretraining.stderr
     for key in keys:
         assert f'{key.split(".")[1]} = "{folders[key]}"' in training.stdout + pretraining.stdout
