@@ -159,6 +159,10 @@ ExitCode run_under_mpi(Invocation& invocation, const Communicator& ranks) {
   const bool tf32 = invocation.deck && invocation.deck->run.precision == "tf32";
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setAllowTF32CuBLAS(tf32);
+  // with run.deterministic = false cuDNN may try its algorithms out and take the fastest
+  const bool any_algorithm = invocation.deck && !invocation.deck->run.deterministic;
+  at::globalContext().setBenchmarkCuDNN(any_algorithm);
+  at::globalContext().setDeterministicCuDNN(!any_algorithm);
   const ExitCode code = run(invocation);
   if (ranks.root())
     std::fflush(stdout);

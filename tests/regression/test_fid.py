@@ -117,6 +117,35 @@ def test_statistics_are_written_for_numpy_and_read_back(
     assert both["fid"] == pytest.approx(0, abs=1e-6)
 
 
+def mirrored_blocks(blocks: npt.NDArray[np.float64], axis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Q diag(blocks) Q, Q the reflection at the plane orthogonal to `axis`: dense, [2 n, 2 n] from [n, 2, 2]."""
+    count = len(blocks)
+    diagonal = np.zeros((count, 2, count, 2))
+    diagonal[np.arange(count), :, np.arange(count), :] = blocks
+    matrix = diagonal.reshape(2 * count, 2 * count)
+    unit = axis / np.linalg.norm(axis)
+    left = matrix - 2 * np.outer(unit, unit @ matrix)
+    return left - 2 * np.outer(left @ unit, unit)
+
+
+def test_statistics_of_2048_dimensions_have_the_closed_form(tmp_path: Path) -> None:
+    """Covariances that don't commute. The trace of a root is the sum over 2 x 2 blocks: sqrt(tr + 2 sqrt(det))."""
+    random = np.random.default_rng(2)
+    half, axis = 1024, random.normal(size=2048)
+    roots = random.normal(size=(2, half, 2, 2))
+    first, second = roots @ roots.transpose(0, 1, 3, 2) + 0.05 * np.eye(2)
+    means = random.normal(size=(2, 2 * half))
+    for name, mean, blocks in (("a", means[0], first), ("b", means[1], second)):
+        np.savez(tmp_path / f"{name}.npz", mu=mean, sigma=mirrored_blocks(blocks, axis))
+    product = first @ second
+    root = np.sqrt(np.trace(product, axis1=1, axis2=2) + 2 * np.sqrt(np.linalg.det(product))).sum()
+    traces = np.trace(first + second, axis1=1, axis2=2).sum()
+    expected = np.square(means[0] - means[1]).sum() + traces - 2 * root
+    answer = json.loads(scoreact("fid", tmp_path / "a.npz", tmp_path / "b.npz", "--json").stdout)
+    assert answer["dims"] == 2048
+    assert answer["fid"] == pytest.approx(expected, rel=1e-10)
+
+
 def test_ranks_share_the_pictures_and_change_no_bit(sets: tuple[Path, Path], weights: Path) -> None:
     a, b = sets
     one = fid(a, b, weights)["fid"]

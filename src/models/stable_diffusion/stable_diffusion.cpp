@@ -6,6 +6,7 @@
 #include "models/clip/clip_tokens.hpp"
 #include "models/json_file.hpp"
 #include "models/stable_diffusion/autoencoder_kl.hpp"
+#include "models/stable_diffusion/channels_last.hpp"
 #include "models/stable_diffusion/lora.hpp"
 #include "models/stable_diffusion/unet2d_condition.hpp"
 #include "models/weights.hpp"
@@ -92,6 +93,9 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
         "a U-Net that is trained in full keeps its weights in fp32; expected LoRA with bfloat16");
     networks->unet->to(at::kBFloat16);
   }
+  to_channels_last_on_tensor_cores(*networks->vae);
+  if (trained.kind != TrainedPart::Kind::all) // which the optimizer keeps in one flat buffer
+    to_channels_last_on_tensor_cores(*networks->unet);
   const bool large = networks->unet->config().sample_height >= kCheckpointedSize;
   networks->unet->set_gradient_checkpointing(large);
   networks->vae->set_gradient_checkpointing(large);

@@ -1,6 +1,7 @@
 /// UNet2DConditionModel and AutoencoderKL against diffusers (tests/golden/make_stable_diffusion_golden.py
 /// made the files) and against the published layouts.
 #include "models/stable_diffusion/autoencoder_kl.hpp"
+#include "models/stable_diffusion/channels_last.hpp"
 #include "models/stable_diffusion/unet2d_condition.hpp"
 
 #include "error/error.hpp"
@@ -51,6 +52,40 @@ TEST_P(UnetGolden, GivesDiffusersOutputAndInputGradients) {
   EXPECT_LE(relative_error(gradients[1], golden.tensors.at("grad.encoder_hidden_states")), 1e-4);
 }
 
+// The orders of memory mix inside: the fused norms give channels first, convolutions channels last.
+TEST_P(UnetGolden, GivesDiffusersOutputAndInputGradientsWithChannelsLast) {
+  UnetCase golden(GetParam());
+  to_channels_last(*golden.network);
+  for (const bool checkpointing : {false, true}) {
+    golden.network->set_gradient_checkpointing(checkpointing);
+    const at::Tensor output = golden.run();
+    EXPECT_LE(relative_error(output, golden.tensors.at("output")), 1e-5);
+    const auto gradients =
+        torch::autograd::grad({output}, {golden.sample, golden.context}, {golden.tensors.at("cotangent")});
+    EXPECT_LE(relative_error(gradients[0], golden.tensors.at("grad.sample")), 1e-4);
+    EXPECT_LE(relative_error(gradients[1], golden.tensors.at("grad.encoder_hidden_states")), 1e-4);
+  }
+}
+
+TEST(ChannelsLast, TurnsTheWeightsOfConvolutionsOnly) {
+  const auto network = UNet2DCondition::load(source_path("tests/data/unet2d_condition_sd1"));
+  const at::Tensor before = network->named_parameters()["conv_in.weight"].clone();
+  to_channels_last_on_tensor_cores(*network); // none on a host
+  EXPECT_TRUE(network->named_parameters()["conv_in.weight"].is_contiguous());
+  to_channels_last(*network);
+  long turned = 0;
+  for (const auto& item : network->named_parameters()) {
+    const at::Tensor& weight = item.value();
+    EXPECT_TRUE(weight.is_contiguous(weight.dim() == 4 ? at::MemoryFormat::ChannelsLast
+                                                       : at::MemoryFormat::Contiguous))
+        << item.key();
+    turned += weight.dim() == 4 && !weight.is_contiguous();
+    EXPECT_FALSE(weight.requires_grad()) << item.key();
+  }
+  EXPECT_GT(turned, 10);
+  EXPECT_TRUE(network->named_parameters()["conv_in.weight"].equal(before));
+}
+
 TEST_P(UnetGolden, GivesTheSameGradientsWhenItKeepsOnlyInputsOfItsLayers) {
   UnetCase golden(GetParam());
   const auto gradients = [&](bool checkpointing) {
@@ -99,6 +134,16 @@ TEST(AutoencoderKlGolden, EncodesAsDiffusers) {
   const auto gradient =
       torch::autograd::grad({mean}, {golden.pixels}, {golden.tensors.at("cotangent.mean")})[0];
   EXPECT_LE(relative_error(gradient, golden.tensors.at("grad.sample")), 1e-4);
+}
+
+TEST(AutoencoderKlGolden, DecodesAsDiffusersWithChannelsLast) {
+  VaeCase golden;
+  to_channels_last(*golden.network);
+  const at::Tensor decoded = golden.network->decode(golden.latents);
+  EXPECT_LE(relative_error(decoded, golden.tensors.at("decoded")), 1e-5);
+  const auto gradient =
+      torch::autograd::grad({decoded}, {golden.latents}, {golden.tensors.at("cotangent.decoded")})[0];
+  EXPECT_LE(relative_error(gradient, golden.tensors.at("grad.latents")), 1e-4);
 }
 
 TEST(AutoencoderKlGolden, DecodesAsDiffusersWithAndWithoutCheckpointing) {
