@@ -121,6 +121,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.attributes = {{"deck", deck}, {"epoch", static_cast<std::int64_t>(batch.epoch) + 1}};
   for (const auto& [name, version] : version_attributes())
     block.attributes[name] = version;
+  ranks.barrier(); // whose limit names a rank that is missing; the one of the file can't
   write_trajectory_file(path, block, ranks.handle(), static_cast<int>(options.compression), ranks.patience());
 }
 

@@ -11,6 +11,19 @@ namespace {
 constexpr std::size_t kMostSampleDimensions = 8;
 }
 
+void FileRanks::agree(Failure mine) const {
+  const int here = mine ? rank_ : size_;
+  int failed = size_;
+  SCOREACT_CHECK_MPI(MPI_Allreduce(&here, &failed, 1, MPI_INT, MPI_MIN, comm_));
+  if (failed == size_)
+    return;
+  int head[3] = {static_cast<int>(mine.code), mine.rank, static_cast<int>(mine.message.size())};
+  SCOREACT_CHECK_MPI(MPI_Bcast(head, 3, MPI_INT, failed, comm_));
+  mine.message.resize(static_cast<std::size_t>(head[2]));
+  SCOREACT_CHECK_MPI(MPI_Bcast(mine.message.data(), head[2], MPI_CHAR, failed, comm_));
+  throw AgreedError({static_cast<ExitCode>(head[0]), head[1], mine.message});
+}
+
 TrajectoryLayout agree_on_layout(const FileRanks& comm, const std::filesystem::path& file,
                                  const TrajectoryBlock& block) {
   const auto require = [&](bool good, const char* what) {
@@ -53,7 +66,7 @@ TrajectoryLayout agree_on_layout(const FileRanks& comm, const std::filesystem::p
     contiguous = contiguous && first == layout.samples;
     layout.samples += count;
   }
-  comm.together(file, [&] {
+  comm.together([&] {
     require(block.sample_shape.size() <= kMostSampleDimensions, "samples have more than 8 dimensions");
     require(mine == from_first, "steps, sample shape or optional arrays differ from rank 0");
     require(contiguous && layout.samples > 0, "the ranks' samples do not cover 0 .. B-1 once each");

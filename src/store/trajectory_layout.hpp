@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "error/error.hpp"
+#include "parallel/failure.hpp"
 #include "store/trajectory_file.hpp"
 
 namespace scoreact {
@@ -28,29 +29,21 @@ class FileRanks {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
-  /// Runs `work` on every rank; if it threw on any, throws on all, so that no rank waits in a collective for
-  /// another.
-  template <class Work> void together(const std::filesystem::path& file, const Work& work) const {
-    std::exception_ptr mine;
-    int code = 0;
+  /// Runs `work` on every rank; if it threw on any, throws AgreedError on all with the message of the lowest
+  /// of them, so that no rank waits in a collective for another.
+  template <class Work> void together(const Work& work) const {
+    Failure mine;
     try {
       work();
-    } catch (const Error& error) {
-      mine = std::current_exception();
-      code = static_cast<int>(error.code());
     } catch (...) {
-      mine = std::current_exception();
-      code = static_cast<int>(ExitCode::internal);
+      mine = failure_of(std::current_exception(), rank_);
     }
-    int worst = 0;
-    SCOREACT_CHECK_MPI(MPI_Allreduce(&code, &worst, 1, MPI_INT, MPI_MAX, comm_));
-    if (mine)
-      std::rethrow_exception(mine);
-    SCOREACT_REQUIRE(worst == 0, static_cast<ExitCode>(worst), "{}: another rank could not write it",
-                     file.string());
+    agree(mine);
   }
 
  private:
+  void agree(Failure mine) const; ///< throws AgreedError on all ranks if `mine` is a failure on any
+
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1;
 };

@@ -116,7 +116,7 @@ class Writer {
   void along(const std::string& dimension, const std::string& name, hid_t type, std::size_t count,
              const void* values, const Meaning& meaning) {
     const Hdf5Dataset dataset = create(name, type, {count}, false, kChunkBytes, {dimension}, meaning);
-    comm_.together(path_, [&] {
+    comm_.together([&] {
       if (comm_.rank() == 0)
         check_hdf5(H5Dwrite(dataset.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), path_,
                    "write '" + name + "'");
@@ -125,7 +125,7 @@ class Writer {
 
   /// After the last dataset: the coordinates along the dimensions that have some.
   void attach_scales() {
-    comm_.together(path_, [&] { write_dimension_scales(file_, path_, scaled_); });
+    comm_.together([&] { write_dimension_scales(file_, path_, scaled_); });
   }
 
   bool collective() const { return collective_; }
@@ -135,7 +135,7 @@ class Writer {
                      std::int64_t element, const std::vector<std::string>& dimensions,
                      const Meaning& meaning) {
     Hdf5Dataset dataset;
-    comm_.together(path_, [&] {
+    comm_.together([&] {
       const Hdf5Space space(
           check_hdf5(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), path_,
                      "make a data space"));
@@ -188,7 +188,7 @@ class Writer {
 
   void write(const Hdf5Dataset& dataset, const std::string& name, hid_t type,
              const std::vector<hsize_t>& start, const std::vector<hsize_t>& size, const void* data) {
-    comm_.together(path_, [&] {
+    comm_.together([&] {
       const bool nothing = std::find(size.begin(), size.end(), hsize_t{0}) != size.end();
       const Hdf5Space in_file(check_hdf5(H5Dget_space(dataset.id()), path_, "read a data space"));
       const std::vector<hsize_t> one(size.size(), 1);
@@ -284,7 +284,7 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
   std::vector<double> exploration = block.s_a;
   SCOREACT_CHECK_MPI(
       MPI_Bcast(exploration.data(), static_cast<int>(exploration.size()), MPI_DOUBLE, 0, comm.get()));
-  comm.together(path, [&] {
+  comm.together([&] {
     const Hdf5Values root(file, path);
     for (const auto& [name, value] : attributes)
       root.write_attribute(name, value);
@@ -363,6 +363,13 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
 bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, MPI_Comm original,
                            int compression, double patience) {
   silence_hdf5();
+  int rank = 0;
+  SCOREACT_CHECK_MPI(MPI_Comm_rank(original, &rank));
+  const Deadline deadline(
+      patience, rank,
+      fmt::format("{}: not written within {:g} s (run.communication_timeout); another rank "
+                  "failed or is stuck in it",
+                  path.string(), patience));
   const FileRanks comm(original);
   const TrajectoryLayout layout = agree_on_layout(comm, path, block);
   fs::path temporary = path;
@@ -371,27 +378,21 @@ bool write_trajectory_file(const fs::path& path, const TrajectoryBlock& block, M
     if (comm.rank() == 0)
       reserve_space(temporary, space_needed(block, layout));
   };
-  const Deadline deadline(
-      patience, comm.rank(),
-      fmt::format("{}: not written within {:g} s (run.communication_timeout); another rank "
-                  "failed or is stuck in it",
-                  path.string(), patience));
   bool collective = false;
   try {
     Hdf5File file;
-    comm.together(path, reserve); // before there is an HDF5 file that would have to be closed
-    comm.together(path, [&] {
+    comm.together(reserve); // before there is an HDF5 file that would have to be closed
+    comm.together([&] {
       const Hdf5Properties access(check_hdf5(H5Pcreate(H5P_FILE_ACCESS), path, "make properties"));
       check_hdf5(H5Pset_fapl_mpio(access.id(), comm.get(), MPI_INFO_NULL), path, "set up parallel access");
       file = Hdf5File(check_hdf5(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path,
                                  "create it"));
     });
-    comm.together(path, reserve); // making the file has given it back
+    comm.together(reserve); // making the file has given it back
     collective = write_content(comm, file.id(), path, block, layout, compression);
-    comm.together(path,
-                  [&] { check_hdf5(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), path, "bring it to the disk"); });
-    comm.together(path, [&] { close_written(file, path); });
-    comm.together(path, [&] {
+    comm.together([&] { check_hdf5(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), path, "bring it to the disk"); });
+    comm.together([&] { close_written(file, path); });
+    comm.together([&] {
       if (comm.rank() != 0)
         return;
       release_reserve(temporary);

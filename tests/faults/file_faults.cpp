@@ -1,13 +1,14 @@
 // Preloaded into scoreact by the tests of faults: counts the operations that change files below one folder,
 // and at the chosen one kills the process or makes the operation fail. Environment:
 //   FAULT_FOLDER   only operations on paths below it count (absolute)
+//   FAULT_RANK     the rank that is struck; absent: 0
 //   FAULT_AT       number of the operation, from 1; 0 or absent: none
 //   FAULT_ACTION   kill  SIGKILL before the operation       torn  SIGKILL after it (a write: after its first
 //   half)
 //                  eio   the operation fails once with EIO  enospc  it and everything after that needs space
 //                  fails
 //   FAULT_LOG      a line "NUMBER OPERATION PATH" is appended for each (optional)
-// Of several ranks only rank 0 is affected.
+// Of several ranks only that one is affected.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -51,7 +52,8 @@ std::string path_at(int folder, const char* path) {
 bool counts(const std::string& path) {
   static const std::string folder = setting("FAULT_FOLDER");
   static const char* const rank = std::getenv("OMPI_COMM_WORLD_RANK");
-  static const bool active = !folder.empty() && (rank == nullptr || std::strcmp(rank, "0") == 0);
+  static const std::string chosen = setting("FAULT_RANK");
+  static const bool active = !folder.empty() && (rank == nullptr || (chosen.empty() ? "0" : chosen) == rank);
   return active && path.compare(0, folder.size(), folder) == 0;
 }
 

@@ -122,15 +122,17 @@ def test_an_error_of_one_rank_inside_parallel_hdf5_ends_both_in_bounded_time(
     """HDF5 may leave the other rank waiting for ever where no agreement reaches it: the time limit does."""
     writes = [number for number, (_, path) in enumerate(operations, 1) if path.startswith("trajectories/")]
     for attempt in range(POINTS // 2):
-        run = tmp_path / f"run{attempt}"
-        number = chance.choice(writes[: len(writes) // 2])  # rank 0 of two writes less often
+        run, struck = tmp_path / f"run{attempt}", attempt % 2
+        # Rank 0 of two writes less often than one alone; rank 1 writes from its fourth operation on.
+        number = chance.choice(writes[: len(writes) // 2]) if struck == 0 else 4 + attempt // 2
         line = GAUSSIAN.command(run, ranks=2, run__epochs=EPOCHS, run__communication_timeout='"00:00:15"')
-        faults = {"FAULT_FOLDER": str(run), "FAULT_AT": str(number), "FAULT_ACTION": "eio"}
+        faults = {"FAULT_FOLDER": str(run), "FAULT_RANK": str(struck), "FAULT_AT": str(number), "FAULT_ACTION": "eio"}
         live = LiveRun(["env", f"LD_PRELOAD={FILE_FAULTS}", *line], **faults)
         code = live.end(120)
         assert code in (DONE, IO_ERROR), (number, code, live.output)
         if code == IO_ERROR:
             assert_one_error(live.output)
+            assert f"rank {struck}" in live.output, "the rank that failed, not one that heard of it"
         finish(GAUSSIAN.command(run, ranks=2, run__epochs=EPOCHS))
         assert_same(run, undisturbed(GAUSSIAN, EPOCHS), number)
         outcome = "one error, exit 74; went on afterwards, same bits" if code else "did not matter, same bits"

@@ -42,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     part = rest.substr(0, rest.find('\0'));
     rest.remove_prefix(std::min(part.size() + 1, rest.size()));
   }
-  const auto& [vocabulary, merges, special_tokens, config, text] = parts;
+  const auto& [vocabulary, merges, special_tokens, config, last] = parts;
+  const std::string_view text = last; // clang 14 lets no lambda have a structured binding
   put_file(folder, "vocab.json", vocabulary, !merges.empty());
   put_file(folder, "tokenizer.json", vocabulary, merges.empty());
   put_file(folder, "merges.txt", merges, !merges.empty());

@@ -165,6 +165,13 @@ TEST(Clip, SaysWhatIsWrongWithAFolder) {
                [&] { Clip::load(folder.path().string(), cpu); });
 }
 
+TEST(ClipText, HasExactlyTheTensorsOfStableDiffusion15) {
+  ClipTextConfig config;
+  config.encoder = {.hidden_size = 768, .intermediate_size = 3072, .layers = 12, .heads = 12};
+  const ClipText model(config);
+  EXPECT_EQ(expect_same_layout(model, source_path("tests/data/sd15_text_encoder.tsv")), 123060480);
+}
+
 TEST(Clip, HasExactlyTheTensorsOfVitLarge14) {
   ClipConfig config;
   config.text.encoder = {.hidden_size = 768, .intermediate_size = 3072, .layers = 12, .heads = 12};
