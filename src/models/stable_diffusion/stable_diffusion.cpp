@@ -104,8 +104,10 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
   if (trained.kind == TrainedPart::Kind::all)
     for (const auto& [name, parameter] : networks->unet->named_parameters().pairs())
       parameter.requires_grad_(true);
+  SchedulerConfig scheduler = scheduler_of(directory, schedule);
+  scheduler.steps_offset = 1; // whatever the file says or leaves out, as in diffusers' pipeline
   return std::shared_ptr<StableDiffusion>(
-      new StableDiffusion(std::move(networks), scheduler_of(directory, schedule), trained.kind, false));
+      new StableDiffusion(std::move(networks), std::move(scheduler), trained.kind, false));
 }
 
 std::shared_ptr<StableDiffusion> StableDiffusion::assemble(std::shared_ptr<UNet2DCondition> unet,

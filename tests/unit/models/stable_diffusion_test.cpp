@@ -2,6 +2,7 @@
 /// made the files) and against the published layouts.
 #include "models/stable_diffusion/autoencoder_kl.hpp"
 #include "models/stable_diffusion/channels_last.hpp"
+#include "models/stable_diffusion/stable_diffusion.hpp"
 #include "models/stable_diffusion/unet2d_condition.hpp"
 
 #include "error/error.hpp"
@@ -345,6 +346,15 @@ TEST_F(TinyFixture, IsTheSameForTheSameSeedAndLoads) {
   const at::Tensor pixels = vae->decode(noise.slice(2, 0, 8).slice(3, 0, 8));
   EXPECT_EQ(pixels.sizes(), (std::vector<std::int64_t>{1, 3, 16, 16}));
   EXPECT_LT(pixels.abs().max().item<double>(), 100);
+}
+
+TEST_F(TinyFixture, HasAnOffsetOfOneStepThoughAnOldSchedulerFileHasNone) {
+  const std::filesystem::path folder = make("old", 1), file = folder / "scheduler/scheduler_config.json";
+  const std::string with = bytes(file), key = "\"steps_offset\": 1";
+  ASSERT_NE(with.find(key), std::string::npos);
+  std::ofstream(file) << std::string(with).replace(with.find(key), key.size(), "\"steps_offset\": 0");
+  const auto model = StableDiffusion::load(folder.string(), {}, {{"a cat"}, ""}, {}, at::kCPU);
+  EXPECT_EQ(model->scheduler().steps_offset, 1);
 }
 
 TEST(MakeFixture, NamesWhatItKnows) {
