@@ -127,3 +127,14 @@ report() {
     printf '%s: no report: no Python %s (SCOREACT_PYTHON in %s)\n' "${SLURM_JOB_NAME:-jobs}" "${SCOREACT_PYTHON:-.venv/bin/python}" "$site"
   fi
 }
+
+# train_and_show DECK RUN_DIR OPTION...: train, then the evaluation and the page of the run; a `--check` ends after itself.
+train_and_show() {
+  local run=$2
+  train "$@"
+  [[ " ${*:3} " != *" --check "* ]] || return 0
+  evaluate "$run"
+  [[ $status == 0 || $noticed == no ]] || requeue "no time left for the evaluation"
+  ((status == 0)) || fail "evaluate ended with exit code $status" "$status"
+  report "$run"
+}

@@ -212,10 +212,7 @@ def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(slur
     )  # fmt: skip
     words = [*small, *(word for key, value in changed.items() for word in ("--set", f"{key}={value}"))]
     wanted = ["--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1", f"--output={run}.log"]
-    job = slurm.submit("jobs/sd15_ctrl.slurm", "inputs/sd15/ctrl_unicorn.toml", run, *words, options=wanted)
-    after = slurm.submit("jobs/evaluate.slurm", run, options=[f"--dependency=afterok:{job}", f"--output={run}_evaluate.log"])
-    slurm.wait_for(job)
-    slurm.wait_for(after)
+    slurm.wait_for(slurm.submit("jobs/sd15_ctrl.slurm", "inputs/sd15/ctrl_unicorn.toml", run, *words, options=wanted))
     assert (run / "policy" / "pytorch_lora_weights.safetensors").exists()
     with h5py.File(run / "run.h5") as file:
         assert file["resources/ranks"][:].tolist() == [2, 2]
