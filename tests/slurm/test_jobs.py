@@ -269,6 +269,27 @@ def test_ranks_are_started_by_srun_where_it_speaks_pmix_else_by_mpirun(
     assert done.stdout == f"{expected}\n"
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("JobId=7 StartTime=2026-01-02T03:00:00 EndTime=2026-01-02T03:04:05 Deadline=N/A", "1767323045"),
+        ("JobId=7 StartTime=Unknown EndTime=Unknown Deadline=N/A", "none"),
+        ("", "none"),
+    ],
+)
+def test_a_slurm_that_does_not_say_when_the_job_ends_is_asked(tmp_path: Path, said: str, expected: str) -> None:
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f"#!/bin/bash\n[[ $* == '--oneliner show job 7' ]] && echo '{said}'\n")
+    scontrol.chmod(0o755)
+    script = "source jobs/run.sh; printenv SLURM_JOB_END_TIME || echo none"
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SCOREACT": "true", "SLURM_JOB_ID": "7", "TZ": "UTC"}
+    for given, answer in (({}, expected), ({"SLURM_JOB_END_TIME": "5"}, "5")):
+        done = subprocess.run(
+            ["bash", "-uc", script], capture_output=True, text=True, cwd=ROOT, check=True, env=environment | given
+        )
+        assert done.stdout == f"{answer}\n"
+
+
 def test_the_emoji_job_trains_evaluates_and_reports(slurm: OneNodeSlurm, tmp_path: Path) -> None:
     run = tmp_path / "run"
     changed = {"evaluate.steps": "[3]", "evaluate.num_samples": 2, "evaluate.base_samples": 2, "train.num_times": 2}
