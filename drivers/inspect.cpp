@@ -9,6 +9,7 @@
 #include "drivers/command.hpp"
 #include "error/error.hpp"
 #include "store/checkpoint.hpp"
+#include "store/child_process.hpp"
 #include "store/hdf5_file.hpp"
 #include "store/run_directory.hpp"
 #include "store/run_file.hpp"
@@ -132,6 +133,23 @@ json describe_checkpoints(const fs::path& folder) {
   return result;
 }
 
+json describe_any_hdf5(const fs::path& path) {
+  std::string format;
+  {
+    const Hdf5File file = open_hdf5(path);
+    format = Hdf5Values(file.id(), path).read_text_attribute("format", "none");
+  }
+  return format == "scoreact-run"            ? describe_run(path)
+         : format == "scoreact-trajectories" ? describe_trajectories(path)
+                                             : describe_hdf5(path);
+}
+
+/// Some damage kills libhdf5, and inspect is there to tell what a file is.
+json survive(json (*describe)(const fs::path&), const fs::path& path) {
+  constexpr long kSeconds = 10; // of processor time; the metrics of a million epochs take one
+  return json::parse(in_child_process(path.string(), kSeconds, [&] { return describe(path).dump(); }));
+}
+
 json describe_any(const fs::path& path) {
   SCOREACT_REQUIRE(fs::exists(path), ExitCode::missing_input, "{}: no such file or folder", path.string());
   if (fs::is_directory(path)) {
@@ -139,7 +157,7 @@ json describe_any(const fs::path& path) {
       return describe_checkpoint(path); // which holds a copy of run.h5, too
     const RunDirectory run(path);
     if (fs::exists(run.run_file()))
-      return describe_run(run.run_file());
+      return survive(describe_run, run.run_file());
     if (!list_checkpoints(path).empty())
       return describe_checkpoints(path);
     SCOREACT_FAIL(ExitCode::data, "{}: expected a run, a checkpoint or a folder of checkpoints",
@@ -155,16 +173,7 @@ json describe_any(const fs::path& path) {
                      path.string());
     return describe_weights(path);
   }
-  std::string format;
-  {
-    const Hdf5File file = open_hdf5(path);
-    format = Hdf5Values(file.id(), path).read_text_attribute("format", "none");
-  }
-  if (format == "scoreact-run")
-    return describe_run(path);
-  if (format == "scoreact-trajectories")
-    return describe_trajectories(path);
-  return describe_hdf5(path);
+  return survive(describe_any_hdf5, path);
 }
 
 std::string short_text(const json& value) {

@@ -13,6 +13,7 @@ import pytest
 
 PROGRAM = os.environ["SCOREACT"]
 DECK = Path(os.environ["SCOREACT_SOURCE_DIR"]) / "inputs" / "digits" / "ctrl.toml"
+DAMAGED = Path(os.environ["SCOREACT_SOURCE_DIR"]) / "tests" / "data" / "hdf5"
 BAD_DATA, MISSING = 65, 66
 EPOCHS, STEPS, SAMPLES = 2, 4, 8
 SETTINGS = {
@@ -35,7 +36,7 @@ SETTINGS = {
 def inspect(*arguments: object, ranks: int = 1) -> subprocess.CompletedProcess[str]:
     launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
     line = [*launcher, PROGRAM, "inspect", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=240)
 
 
 def facts(path: Path) -> dict:
@@ -150,6 +151,14 @@ def test_what_is_none_of_these_is_refused(run: Path, tmp_path: Path) -> None:
         whole = path.read_bytes()
         (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
         assert "not a readable HDF5 file" in refused(tmp_path / "cut.h5", BAD_DATA)
+
+
+@pytest.mark.parametrize("name", ["crashes", "loops"])
+def test_a_file_that_kills_libhdf5_is_called_damaged(name: str) -> None:
+    path = DAMAGED / f"{name}.h5"  # one byte of a global heap is wrong; libhdf5 1.10.8 crashes or never ends
+    done = inspect(path)
+    assert (done.returncode, done.stdout) == (BAD_DATA, ""), done.stderr
+    assert done.stderr.startswith(f"scoreact: rank 0: {path}: ") and done.stderr.count("\n") == 1
 
 
 def test_a_newer_format_is_refused_by_its_number(run: Path, tmp_path: Path) -> None:
