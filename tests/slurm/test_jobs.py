@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from one_node_slurm import ROOT, OneNodeSlurm, binds_cores, wait_until
+from one_node_slurm import ROOT, OneNodeSlurm, binds_cores, environment_of, wait_until
 from same_bits import assert_same
 from tiny_run import DIGITS, EPOCHS, PROGRAM, epochs_done, has_pending, held, options, ranks_of, undisturbed
 
@@ -92,6 +92,24 @@ def pending_notice(rank: int) -> bool:
     return has_pending(rank, signal.SIGUSR1)
 
 
+def parent_of(pid: int) -> str:
+    """The name of the process that started it."""
+    lines = dict(line.partition(":\t")[::2] for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return Path(f"/proc/{lines['PPid']}/comm").read_text().strip()
+
+
+def assert_started_by_srun_with_pmix(ranks: list[int], job: str) -> None:
+    """They are tasks of a step of the job, children of Slurm's own daemon, and its PMIx plugin told them who they are."""
+    numbers = set()
+    for rank in ranks:
+        told = dict(item.partition("=")[::2] for item in environment_of(rank).decode().split("\0"))
+        assert parent_of(rank) == "slurmstepd" and "OMPI_COMM_WORLD_RANK" not in told
+        assert told["PMIX_NAMESPACE"] == f"slurm.pmix.{job}.{told['SLURM_STEP_ID']}"
+        assert told["PMIX_RANK"] == told["SLURM_PROCID"]
+        numbers.add(int(told["PMIX_RANK"]))
+    assert numbers == set(range(len(ranks)))
+
+
 @pytest.mark.parametrize("launcher", ["auto", "mpirun -n 2"])
 def test_the_notice_reaches_the_ranks_whatever_starts_them(
     slurm: OneNodeSlurm, tmp_path: Path, reference: Path, launcher: str
@@ -99,6 +117,10 @@ def test_the_notice_reaches_the_ranks_whatever_starts_them(
     run = tmp_path / "run"
     job = submit(slurm, run, SCOREACT_LAUNCHER=launcher)
     with held(run, ranks=2) as ranks:
+        if launcher == "auto":
+            assert_started_by_srun_with_pmix(ranks, job)
+        else:
+            assert {parent_of(rank) for rank in ranks} == {"mpirun"}
         slurm.ask("scancel", "--batch", "--signal=USR1", job)
         wait_until("the notice reaches all ranks", lambda: all(pending_notice(rank) for rank in ranks))
     assert slurm.wait_for(job)["Restarts"] == "1" and restarts(run) == 1
@@ -193,16 +215,26 @@ def test_the_cifar10_job_starts_one_task_a_gpu(slurm: OneNodeSlurm, tmp_path: Pa
         assert file["resources/ranks"][:].tolist() == [2]
 
 
-def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(slurm: OneNodeSlurm, tmp_path: Path) -> None:
-    run, model, reward = tmp_path / "run", tmp_path / "tiny-sd", tmp_path / "tiny-image-reward"
-    for folder in (model, reward):
-        subprocess.run([PROGRAM, "make-fixture", folder.name, "--out", folder, "--quiet"], check=True, timeout=120)
+@pytest.fixture(scope="module")
+def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stable Diffusion and ImageReward with random weights, small."""
+    folder = tmp_path_factory.mktemp("fixtures")
+    for name in ("tiny-sd", "tiny-image-reward"):
+        subprocess.run([PROGRAM, "make-fixture", name, "--out", folder / name, "--quiet"], check=True, timeout=120)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ctrl", [25, 50, 100]), ("ddpo", [3])])
+def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(
+    slurm: OneNodeSlurm, tmp_path: Path, fixtures: Path, name: str, steps: list[int]
+) -> None:
+    run = tmp_path / "run"
     changed = {
-        "model.path": model,
-        "reward.path": reward,
+        "model.path": fixtures / "tiny-sd",
+        "reward.path": fixtures / "tiny-image-reward",
         "value.pretrain_epochs": 1,
         "value.batch_size": 8,
-        "evaluate.steps": "[25, 50, 100]",
+        "evaluate.steps": steps,
         "evaluate.num_samples": 2,
         "evaluate.base_samples": 2,
     }
@@ -212,12 +244,13 @@ def test_stable_diffusion_with_lora_and_image_reward_from_rollout_to_report(slur
     )  # fmt: skip
     words = [*small, *(word for key, value in changed.items() for word in ("--set", f"{key}={value}"))]
     wanted = ["--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1", f"--output={run}.log"]
-    slurm.wait_for(slurm.submit("jobs/sd15_ctrl.slurm", "inputs/sd15/ctrl_unicorn.toml", run, *words, options=wanted))
+    slurm.wait_for(slurm.submit(f"jobs/sd15_{name}.slurm", f"inputs/sd15/{name}_unicorn.toml", run, *words, options=wanted))
     assert (run / "policy" / "pytorch_lora_weights.safetensors").exists()
     with h5py.File(run / "run.h5") as file:
         assert file["resources/ranks"][:].tolist() == [2, 2]
-        assert np.isfinite(file["metrics/reward_mean"][:]).all() and file["metrics/value_mse"][:].min() > 0
-        assert file["evaluation/steps"][:].tolist() == [25, 50, 100]
+        assert np.isfinite(file["metrics/reward_mean"][:]).all()
+        assert (file["metrics/value_mse"][:] > 0).all() == (name == "ctrl")  # DDPO has no value function
+        assert file["evaluation/steps"][:].tolist() == steps
     assert "<html" in (run / "report.html").read_text()
 
 
