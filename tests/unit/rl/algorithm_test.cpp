@@ -28,6 +28,14 @@ struct Setting {
     value.steps_per_epoch = 2;
     value.hidden = 8;
   }
+  /// A rollout of the policy as it is now.
+  Trajectories roll_out() {
+    torch::NoGradGuard no_grad;
+    Trajectories fresh = collect(problem.policy, problem.table, problem.actions, whole(16, 16),
+                                 torch::zeros({16}, torch::kLong), {7, 3});
+    fresh.reward = (*problem.reward)(fresh.final_state(), fresh.prompt).to(torch::kDouble);
+    return fresh;
+  }
   GaussianProblem problem{16, "ddim", 8};
   AlgorithmOptions algorithm;
   TrainOptions train;
@@ -84,8 +92,7 @@ TEST_P(EveryAlgorithm, GoesOnFromItsStateWithTheSameBits) {
   Setting first(GetParam().first, GetParam().second), second(GetParam().first, GetParam().second);
   first.prompt_stats = second.prompt_stats = {.buffer_size = 32, .min_count = 4};
   const auto original = make_algorithm(first.context()), continued = make_algorithm(second.context());
-  Trajectories batch = first.problem.batch, same = first.problem.batch;
-  original->learn(batch);
+  original->learn(first.problem.batch);
   {
     torch::NoGradGuard no_grad;
     const auto copy = [](FlatAdamW& from, FlatAdamW& to) {
@@ -99,6 +106,7 @@ TEST_P(EveryAlgorithm, GoesOnFromItsStateWithTheSameBits) {
       copy(original->value_function()->optimizer(), continued->value_function()->optimizer());
     continued->restore(original->state());
   }
+  Trajectories batch = first.roll_out(), same = second.roll_out();
   original->learn(batch);
   continued->learn(same);
   EXPECT_TRUE(torch::equal(original->policy_optimizer().parameters().values(),
