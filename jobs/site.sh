@@ -20,5 +20,8 @@ export SCOREACT_LAUNCHER=${SCOREACT_LAUNCHER:-auto}
 # on from the last checkpoint. Less than the notice (--signal=B:USR1@120 in the job scripts).
 export SCOREACT_GRACE=${SCOREACT_GRACE:-90}
 
+# Nodes of different kinds: the same instructions on all of them, without which the bits depend on where a rank runs; slower on new ones.
+#   export ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=AVX2
+
 # Options of sbatch that are the same for all jobs here; these have an effect where sbatch is called, so in jobs/sweep.sh or your shell.
 #   export SBATCH_ACCOUNT=project SBATCH_PARTITION=gpu

@@ -1,5 +1,6 @@
 #include "pretraining/pretrain_run.hpp"
 
+#include "run/instruction_set.hpp"
 #include "run/network_state.hpp"
 #include "run/picture_grid.hpp"
 
@@ -137,9 +138,13 @@ void PretrainRun::checkpoint() {
     CheckpointContent content;
     content.policy = weights.arrays();
     content.optimizer = optimizer.arrays();
-    content.state = {
-        {"epoch", trainer_.iteration()}, {"rows", rows_},      {"wall_time", wall_time_ + clock_.elapsed()},
-        {"restarts", restarts_},         {"algorithm", state}, {"deck", setup_.deck}};
+    content.state = {{"epoch", trainer_.iteration()},
+                     {"rows", rows_},
+                     {"wall_time", wall_time_ + clock_.elapsed()},
+                     {"restarts", restarts_},
+                     {"algorithm", state},
+                     {"instruction_set", instruction_set()},
+                     {"deck", setup_.deck}};
     content.copies = {folder_.directory().run_file()};
     write_checkpoint(folder_.directory().checkpoints(), trainer_.iteration(), content,
                      setup_.run.num_checkpoint_limit);

@@ -2,6 +2,7 @@
 
 #include "deck/deck.hpp"
 #include "run/continued_run_file.hpp"
+#include "run/instruction_set.hpp"
 #include "run/versions.hpp"
 #include "store/atomic_file.hpp"
 
@@ -84,6 +85,8 @@ RunFolder::RunFolder(RunFolderSetup setup, const Communicator& ranks)
   if (!ranks_.root())
     lock_.emplace(RunLock::join(directory_, ranks_.rank()));
   checkpoint_ = find_checkpoint();
+  if (setup_.run.deterministic)
+    warn_of_other_instructions();
   if (!checkpoint_)
     return;
   require_same_deck(setup_.path, checkpoint_->state().at("deck").get<std::string>(), setup_.deck);
@@ -105,6 +108,23 @@ std::optional<LoadedCheckpoint> RunFolder::find_checkpoint() const {
   return folder.empty() ? std::nullopt : std::optional(open_checkpoint(folder));
 }
 
+void RunFolder::warn_of_other_instructions() const {
+  const std::string differences = different_instruction_sets(ranks_);
+  if (!ranks_.root())
+    return;
+  if (!differences.empty())
+    warn(fmt::format("run.deterministic = true, but the ranks compute with different instructions: {}; the "
+                     "bits depend on which rank does what. {}",
+                     differences, kHowToFixInstructionSets));
+  if (!checkpoint_)
+    return;
+  const std::string before = checkpoint_->state().value("instruction_set", ""), now = instruction_set();
+  if (!before.empty() && before != now)
+    warn(fmt::format("{}: begun with {}, goes on with {}: the bits may differ from those of a run that was "
+                     "not stopped. {}",
+                     setup_.path.string(), before, now, kHowToFixInstructionSets));
+}
+
 void RunFolder::open_run_file(long rows, const std::vector<MetricInfo>& metrics, const Attributes& more) {
   ranks_.barrier(); // all have read the checkpoint
   if (ranks_.root()) {
@@ -119,7 +139,9 @@ void RunFolder::open_run_file(long rows, const std::vector<MetricInfo>& metrics,
                                {"deck", setup_.deck},
                                {"name", setup_.run.name},
                                {"ranks", static_cast<std::int64_t>(ranks_.size())},
-                               {"devices", setup_.device_name}};
+                               {"devices", setup_.device_name},
+                               {"processor", processor_name()},
+                               {"instruction_set", instruction_set()}};
       for (const auto& [name, version] : version_attributes())
         attributes[name] = version;
       for (const auto& [name, value] : more)
@@ -135,8 +157,8 @@ void RunFolder::open_run_file(long rows, const std::vector<MetricInfo>& metrics,
   ranks_.barrier();
 }
 
-double RunFolder::checkpoint(long number, const std::function<void()>& write) {
-  if (last_checkpoint_ == number)
+double RunFolder::checkpoint(long number, const std::function<void()>& write, bool replace) {
+  if (last_checkpoint_ == number && !replace)
     return 0;
   Stopwatch clock;
   if (ranks_.root())

@@ -43,16 +43,19 @@ class RunFolder {
   RunFile* file() { return file_ ? &*file_ : nullptr; }
   const RunDirectory& directory() const { return directory_; }
 
-  /// Calls `write` on rank 0, unless the newest checkpoint has this number already. Collective. Returns the
-  /// seconds that it took.
-  double checkpoint(long number, const std::function<void()>& write);
+  /// Calls `write` on rank 0, unless the newest checkpoint has this number already and is not to be replaced.
+  /// Collective. Returns the seconds that it took.
+  double checkpoint(long number, const std::function<void()>& write, bool replace = false);
   /// Empty, or why the run must stop now (signal, stop file, time limit). Collective. `longest_step` is the
-  /// time of the longest step so far, seconds: one more and a checkpoint must fit before the time limit; 0:
-  /// none was done, and one at least is, however short the limit.
+  /// time of the longest step so far with all that follows it but checkpoints, seconds: one more and a
+  /// checkpoint must fit before the time limit; 0: none was done, and one at least is, however short the
+  /// limit.
   std::string stop_reason(double longest_step) const;
 
  private:
   std::optional<LoadedCheckpoint> find_checkpoint() const;
+  /// When ranks compute with different machine instructions, or the run before did. Collective.
+  void warn_of_other_instructions() const;
 
   RunFolderSetup setup_;
   const Communicator& ranks_;

@@ -1,6 +1,7 @@
 #include "run/run_state.hpp"
 
 #include "error/error.hpp"
+#include "run/instruction_set.hpp"
 #include "run/network_state.hpp"
 
 namespace scoreact {
@@ -20,9 +21,14 @@ void save_run_state(const std::filesystem::path& checkpoints, const RunCounters&
   content.policy = policy.arrays();
   content.value = value.arrays();
   content.optimizer = optimizer.arrays();
-  content.state = {{"epoch", counters.epoch},         {"network_evaluations", counters.network_evaluations},
-                   {"wall_time", counters.wall_time}, {"restarts", counters.restarts},
-                   {"algorithm", algorithm.state()},  {"deck", deck}};
+  content.state = {{"epoch", counters.epoch},
+                   {"value_pretrained", counters.value_pretrained},
+                   {"network_evaluations", counters.network_evaluations},
+                   {"wall_time", counters.wall_time},
+                   {"restarts", counters.restarts},
+                   {"algorithm", algorithm.state()},
+                   {"instruction_set", instruction_set()},
+                   {"deck", deck}};
   content.copies = {run_file};
   write_checkpoint(checkpoints, counters.epoch, content, keep);
 }
@@ -40,8 +46,9 @@ RunCounters load_run_state(const LoadedCheckpoint& checkpoint, Algorithm& algori
   }
   const nlohmann::json& state = checkpoint.state();
   algorithm.restore(state.at("algorithm").get<std::map<std::string, std::vector<double>>>());
-  return {checkpoint.epoch(), state.at("network_evaluations").get<double>(),
-          state.at("wall_time").get<double>(), state.at("restarts").get<double>() + 1};
+  return {checkpoint.epoch(), state.value("value_pretrained", 0L), // versions before did not save it
+          state.at("network_evaluations").get<double>(), state.at("wall_time").get<double>(),
+          state.at("restarts").get<double>() + 1};
 }
 
 void load_policy_weights(const LoadedCheckpoint& checkpoint, Denoiser& network) {

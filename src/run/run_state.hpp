@@ -11,7 +11,8 @@
 namespace scoreact {
 
 struct RunCounters {
-  long epoch = 0; ///< finished epochs
+  long epoch = 0;            ///< finished epochs
+  long value_pretrained = 0; ///< finished rollouts of value.pretrain_epochs, before the first epoch
   double network_evaluations = 0;
   double wall_time = 0; ///< seconds, restarts left out
   double restarts = 0;

@@ -1,7 +1,9 @@
 """scoreact finetune as a user runs it: metrics, files, the same bits for any ranks and after any interruption."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ STOPPED_EARLY, BAD_DATA = 75, 65
 TIMEOUT = 400
 STEPS, SAMPLES, EPOCHS = 6, 16, 3
 SHAPE = (1, 8, 8)
+FIRST_ROUNDING, ROUNDING = 1e-5, 1e-3  # relative: in the first epoch, and after training has amplified it (3e-4 seen)
 TINY = {
     "run.epochs": EPOCHS,
     "run.save_freq": 1,
@@ -67,9 +70,11 @@ def command(deck: str, out: Path, *words: str, ranks: int = 1, **settings: objec
     return [*launcher, PROGRAM, "finetune", str(DIGITS / deck), "--out", str(out), "--quiet", *overrides, *words]
 
 
-def finish(line: list[str], code: int = 0) -> subprocess.CompletedProcess[str]:
+def finish(line: list[str], code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run to the end; fail with the program's output unless it exits with `code`."""
-    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(
+        line, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=os.environ | environment
+    )
     assert done.returncode == code, f"{' '.join(line)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -136,6 +141,67 @@ def test_the_bits_do_not_depend_on_ranks(
 ) -> None:
     finish(command(deck, tmp_path / "run", ranks=ranks))
     assert_same(tmp_path / "run", undisturbed(deck))
+
+
+def test_any_divisor_of_the_micro_batches_is_a_number_of_ranks_with_the_same_bits(tmp_path: Path) -> None:
+    for ranks in (1, 3):  # 6 micro-batches, 3 of them an update
+        line = command(
+            "ctrl.toml", tmp_path / f"{ranks}", ranks=ranks, sample__samples_per_epoch=24, train__minibatch_size=12
+        )
+        finish(line)
+    with h5py.File(tmp_path / "3" / "run.h5") as file:
+        assert (file["resources/ranks"][:] == 3).all()
+    assert_same(tmp_path / "3", tmp_path / "1")
+
+
+@pytest.mark.parametrize("deck", ["ctrl.toml", "ddpo.toml"])
+def test_without_fixed_bits_ranks_agree_to_rounding(tmp_path: Path, deck: str) -> None:
+    found = []
+    for ranks in (1, 2):  # micro-batches of 16 samples on one rank, reduced to 8 on two; sums in MPI's order
+        settings = {"sample__micro_batch_size": 16, "train__micro_batch_size": 16, "train__minibatch_size": 16}
+        out = tmp_path / f"{ranks}"
+        finish(command(deck, out, ranks=ranks, run__deterministic="false", **settings))
+        with h5py.File(out / "run.h5") as file:
+            found.append({name: item[:] for name, item in file["metrics"].items() if "time" not in name})
+    one, two = found
+    for name, expected in one.items():
+        scale = np.abs(expected).max()
+        assert np.abs(two[name] - expected).max() <= ROUNDING * max(scale, 1.0), name
+        assert abs(two[name][0] - expected[0]) <= FIRST_ROUNDING * max(scale, 1.0), name
+    assert any((one[name] != two[name]).any() for name in one)  # it is rounding that is compared
+
+
+@pytest.mark.parametrize(
+    "changed", [{"ATEN_CPU_CAPABILITY": "default"}, {"MKL_CBWR": "COMPATIBLE"}, {"ONEDNN_MAX_CPU_ISA": "SSE41"}]
+)
+def test_a_run_that_goes_on_with_other_instructions_warns_once(tmp_path: Path, changed: dict[str, str]) -> None:
+    run, longer = tmp_path / "run", {"run__epochs": 2}
+    finish(command("ctrl.toml", run, run__epochs=1))
+    with h5py.File(run / "run.h5") as file:
+        before = str(file.attrs["instruction_set"])
+        assert before.startswith("LibTorch ") and file.attrs["processor"]
+    state = json.loads((run / "checkpoints/epoch_000001/state.json").read_text())
+    assert state["instruction_set"] == before
+    shutil.copytree(run, tmp_path / "copy", symlinks=True)
+    assert "warning" not in finish(command("ctrl.toml", run, **longer)).stderr  # as before
+    said = finish(command("ctrl.toml", tmp_path / "copy", ranks=2, **longer), **changed).stderr
+    warning = [line for line in said.splitlines() if "warning" in line]
+    assert len(warning) == 1, said
+    for part in (f"begun with {before}", "the bits may differ", "ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=COMPATIBLE"):
+        assert part in warning[0]
+    assert dict(changed).popitem()[1].upper() in warning[0].split("goes on with ")[1]
+
+
+@pytest.mark.parametrize("deterministic", ["true", "false"])
+def test_ranks_that_compute_with_different_instructions_are_named_once(tmp_path: Path, deterministic: str) -> None:
+    line = command("ctrl.toml", tmp_path / "run", run__epochs=1, run__deterministic=deterministic)
+    other = ["env", "ATEN_CPU_CAPABILITY=default"]
+    said = finish(["mpirun", "--oversubscribe", "-n", "1", *line, ":", "-n", "1", *other, *line]).stderr
+    warning = [line for line in said.splitlines() if "warning" in line]
+    assert len(warning) == (1 if deterministic == "true" else 0), said
+    for text in warning:
+        assert "rank 0 on " in text and "and rank 1 on " in text and "LibTorch DEFAULT" in text
+        assert "ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=AVX2" in text
 
 
 def test_another_seed_has_other_bits(tmp_path: Path, undisturbed: Callable[[str], Path]) -> None:
