@@ -83,11 +83,14 @@ std::vector<Setting> settings_of(const Deck& deck) {
   return settings;
 }
 
-/// Sound checkpoints by epoch; rank 0 warns of damaged ones.
+/// Sound checkpoints by epoch, without that of epoch 0, which is the base model; rank 0 warns of damaged
+/// ones.
 std::vector<std::pair<long, std::filesystem::path>> sound_checkpoints(const RunDirectory& directory,
                                                                       const Communicator& ranks) {
   std::vector<std::pair<long, std::filesystem::path>> sound;
   for (const auto& [epoch, folder] : list_checkpoints(directory.checkpoints())) {
+    if (epoch == 0)
+      continue;
     const std::string damage = checkpoint_damage(folder);
     if (damage.empty())
       sound.emplace_back(epoch, folder);

@@ -17,7 +17,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
 namespace scoreact {
 namespace {
@@ -110,18 +109,6 @@ void require_finite(const at::Tensor& reward, const std::string& name, std::uint
                    epoch < kBeforeTraining ? epoch + 1 : 0, name, bad, reward.numel());
 }
 
-/// value.pretrain_epochs rollouts of the unchanged policy, on which the value is fitted. A run that is
-/// stopped before its first epoch does them again, with the same bits.
-void pretrain_value(Algorithm& algorithm, const Deck& deck,
-                    const std::function<Trajectories(const RolloutKey&)>& roll_out, bool tell) {
-  for (long i = 0; i < deck.value.pretrain_epochs; ++i) {
-    Trajectories batch = roll_out({deck.run.seed, kBeforeTraining + static_cast<std::uint32_t>(i)});
-    const double error = algorithm.pretrain_value(batch);
-    if (tell)
-      fmt::print("value pretraining {}/{}  mse {:.4g}\n", i + 1, deck.value.pretrain_epochs, error);
-  }
-}
-
 } // namespace
 
 ExitCode run_finetune(const Invocation& invocation) {
@@ -205,8 +192,14 @@ ExitCode run_finetune(const Invocation& invocation) {
     });
   };
   const std::vector<long> epochs = run.remaining_epochs();
-  if (!epochs.empty() && epochs.front() == 0)
-    pretrain_value(*algorithm, deck, roll_out, ranks.root() && !invocation.quiet);
+  // rollouts of the unchanged policy, on which the value is fitted
+  const long before = epochs.empty() || epochs.front() > 0 ? 0 : deck.value.pretrain_epochs;
+  for (long i = run.value_pretrained(); i < before; ++i) {
+    Trajectories batch = roll_out({deck.run.seed, kBeforeTraining + static_cast<std::uint32_t>(i)});
+    run.record_pretraining(before, algorithm->pretrain_value(batch));
+    if (run.should_stop())
+      return run.checkpoint_and_requeue();
+  }
   for (const long epoch : epochs) {
     Trajectories batch = roll_out(key_of(epoch));
     run.rolled_out();

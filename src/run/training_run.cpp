@@ -6,7 +6,9 @@
 #include <sys/resource.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 namespace scoreact {
@@ -49,6 +51,23 @@ TrainingRun::TrainingRun(TrainingRunSetup setup, ScorePolicy& policy, Algorithm&
   folder_.open_run_file(counters_.epoch, run_metrics());
   if (folder_.file())
     folder_.file()->set_prompts(setup_.prompts);
+}
+
+void TrainingRun::record_pretraining(long total, double error) {
+  ++counters_.value_pretrained;
+  pretrained_since_ = true;
+  if (ranks_.root() && !setup_.quiet) {
+    fmt::print("value pretraining {}/{}  mse {:.4g}\n", counters_.value_pretrained, total, error);
+    std::fflush(stdout);
+  }
+  const double seconds = epoch_clock_.elapsed();
+  counters_.wall_time += seconds;
+  longest_epoch_ = std::max(longest_epoch_, seconds);
+  const long every = setup_.run.save_freq;
+  if (every > 0 && (counters_.value_pretrained % every == 0 || counters_.value_pretrained == total))
+    checkpoint();
+  epoch_clock_.lap();
+  communicated_before_ = ranks_.communication_time();
 }
 
 std::vector<long> TrainingRun::remaining_epochs() const {
@@ -112,7 +131,7 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
                                               kl_path, learned.update.policy_kl, epoch_time));
   require_sound_policy(mean, learned.update.grad_norm);
 
-  Stopwatch clock;
+  const Stopwatch clock;
   trajectory_seconds_ = 0;
   if (stores_epoch(setup_.store.trajectories, counters_.epoch)) {
     write_trajectories(
@@ -125,7 +144,7 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
   checkpoint_seconds_ = 0;
   if (setup_.run.save_freq > 0 && counters_.epoch % setup_.run.save_freq == 0)
     checkpoint();
-  epoch_clock_.lap();
+  longest_after_ = std::max(longest_after_, epoch_clock_.lap() - epoch_time - checkpoint_seconds_);
   communicated_before_ = ranks_.communication_time();
 }
 
@@ -156,22 +175,29 @@ void TrainingRun::paint_if_due() {
 }
 
 void TrainingRun::checkpoint() {
-  checkpoint_seconds_ = folder_.checkpoint(counters_.epoch, [this] {
-    save_run_state(folder_.directory().checkpoints(), counters_, algorithm_, setup_.deck,
-                   folder_.directory().run_file(), setup_.run.num_checkpoint_limit);
-  });
+  checkpoint_seconds_ = folder_.checkpoint(
+      counters_.epoch,
+      [this] {
+        save_run_state(folder_.directory().checkpoints(), counters_, algorithm_, setup_.deck,
+                       folder_.directory().run_file(), setup_.run.num_checkpoint_limit);
+      },
+      pretrained_since_);
+  pretrained_since_ = false;
 }
 
 bool TrainingRun::should_stop() {
-  stop_reason_ = folder_.stop_reason(longest_epoch_);
+  stop_reason_ = folder_.stop_reason(longest_epoch_ + longest_after_);
   return !stop_reason_.empty() && counters_.epoch < setup_.run.epochs;
 }
 
 ExitCode TrainingRun::checkpoint_and_requeue() {
   checkpoint();
+  const std::string before = counters_.epoch > 0 || counters_.value_pretrained == 0
+                                 ? ""
+                                 : fmt::format(" and {} of value pretraining", counters_.value_pretrained);
   if (ranks_.root())
-    fmt::print("\nstopped ({}) after epoch {} of {}; the same command continues {}\n", stop_reason_,
-               counters_.epoch, setup_.run.epochs, setup_.directory.string());
+    fmt::print("\nstopped ({}) after epoch {} of {}{}; the same command continues {}\n", stop_reason_,
+               counters_.epoch, setup_.run.epochs, before, setup_.directory.string());
   return ExitCode::stopped_early;
 }
 

@@ -36,6 +36,10 @@ class TrainingRun {
   /// algorithm. Collective. Throws Error{data} when the directory holds a run of another deck.
   TrainingRun(TrainingRunSetup, ScorePolicy&, Algorithm&, const Communicator&);
 
+  /// Rollouts of the value's pretraining that are done, before stops too.
+  long value_pretrained() const { return counters_.value_pretrained; }
+  /// One more of `total` is done; `error` is its mean squared error. A checkpoint when due. Collective.
+  void record_pretraining(long total, double error);
   /// Numbers of the epochs still to run, from 0.
   std::vector<long> remaining_epochs() const;
   /// After collecting: draws the time of the rollout.
@@ -66,7 +70,9 @@ class TrainingRun {
   RunCounters counters_;
   Progress progress_;
   Stopwatch epoch_clock_;
-  double rollout_time_ = 0, longest_epoch_ = 0, checkpoint_seconds_ = 0;
+  bool pretrained_since_ = false; ///< the checkpoint of epoch 0 is out of date
+  double rollout_time_ = 0, checkpoint_seconds_ = 0;
+  double longest_epoch_ = 0, longest_after_ = 0; ///< seconds: epochs, and what follows them but checkpoints
   double trajectory_seconds_ = 0, communicated_before_ = 0;
   std::string stop_reason_;
   std::function<void(const std::filesystem::path&)> painter_;

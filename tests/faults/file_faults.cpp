@@ -6,7 +6,8 @@
 //   FAULT_ACTION   kill  SIGKILL before the operation       torn  SIGKILL after it (a write: after its first
 //   half)
 //                  eio   the operation fails once with EIO  enospc  it and everything after that needs space
-//                  fails
+//                  fails                                    slow  every rename, whatever FAULT_AT, takes
+//                  three seconds more, as on a file system that others keep busy
 //   FAULT_LOG      a line "NUMBER OPERATION PATH" is appended for each (optional)
 // Of several ranks only that one is affected.
 #include <dlfcn.h>
@@ -75,6 +76,8 @@ Fate fate_of(const char* operation, const std::string& path, bool needs_space) {
       std::abort();
     ::close(descriptor);
   }
+  if (action == "slow" && std::strcmp(operation, "rename") == 0)
+    ::sleep(3);
   if (at <= 0 || number < at)
     return Fate::goes_on;
   if (action == "enospc" && needs_space) {

@@ -1,5 +1,6 @@
 """Signals, clocks, locks: what stops a run, how fast, and that it goes on."""
 
+import re
 import signal
 import subprocess
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 from faulty_run import (
     DIGITS,
+    DONE,
     ENVIRONMENT,
+    FILE_FAULTS,
     GAUSSIAN,
     IO_ERROR,
     STOPPED_EARLY,
@@ -24,6 +27,9 @@ from faulty_run import (
 from same_bits import assert_same
 
 SLOW_EPOCH = {"sample__samples_per_epoch": 16384, "sample__num_steps": 200, "train__minibatch_size": 16384}
+
+
+PRETRAINED = {"value__pretrain_epochs": 6, "run__epochs": 2}
 
 
 def wait_until(reached: Callable[[], bool], live: LiveRun, patience: float = 120) -> None:
@@ -90,6 +96,71 @@ def test_it_leaves_before_slurm_ends_the_job(
     finish(GAUSSIAN.command(run), SLURM_JOB_END_TIME=str(int(time.time()) + 3600))
     assert_same(run, undisturbed(GAUSSIAN))
     tell("the time limit of a Slurm job", "checkpoint, exit 75; went on, same bits")
+
+
+def test_the_time_limit_leaves_room_for_what_follows_an_epoch(tmp_path: Path, tell: Tell) -> None:
+    run = tmp_path / "run"
+    slow = {"LD_PRELOAD": FILE_FAULTS, "FAULT_FOLDER": str(run / "trajectories"), "FAULT_ACTION": "slow"}
+    done = finish(GAUSSIAN.command(run, "--max-time", "00:00:06", run__save_freq=0), STOPPED_EARLY, **slow)
+    assert "after epoch 1 of" in done.stdout  # writing its trajectories takes 3 s, and those of another one would pass the limit
+    tell("trajectory files that take longer than epochs, and a time limit", "stopped before the limit")
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose value is fitted before the first epoch, without any fault."""
+    run = tmp_path_factory.mktemp("pretrained") / "run"
+    finish(DIGITS.command(run, **PRETRAINED))
+    return run
+
+
+def pretraining_told(output: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^value pretraining (\d+)/6 ", output, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(
+    ("how", "ranks"), [("SIGTERM", 1), ("SIGUSR1", 2), ("stop file", 1), ("stop file", 2), ("SIGKILL", 1)]
+)
+def test_the_pretraining_of_the_value_stops_within_a_step_and_goes_on(
+    tmp_path: Path, pretrained: Path, tell: Tell, how: str, ranks: int
+) -> None:
+    run = tmp_path / "run"
+    live = LiveRun(DIGITS.command(run, ranks=ranks, **PRETRAINED))
+    wait_until(lambda: len(pretraining_told(live.output)) >= 2, live)
+    if how == "stop file":
+        (run / "stop").touch()
+    else:
+        live.process.send_signal(signal.Signals[how])
+    known = max(pretraining_told(live.output))
+    code = live.end()
+    told = max(pretraining_told(live.output))
+    assert told <= min(known + 2, 5) and rows_of_run_file(run) == 0, live.output
+    assert 0 in sound_checkpoints(run)
+    if how == "SIGKILL":
+        assert code == -signal.SIGKILL
+    else:
+        assert code == STOPPED_EARLY, live.output
+        assert f"after epoch 0 of 2 and {told} of value pretraining" in live.output
+    again = finish(DIGITS.command(run, ranks=3 - ranks, **PRETRAINED))
+    first = pretraining_told(again.stdout)[0]
+    assert first == told + 1 or (how == "SIGKILL" and 1 < first <= told + 1)  # nothing finished is done again
+    assert_same(run, pretrained)
+    tell(f"{how} during the value's pretraining", "went on from the last checkpoint, same bits")
+
+
+def test_jobs_shorter_than_the_pretraining_of_the_value_get_through_it(
+    tmp_path: Path, pretrained: Path, tell: Tell
+) -> None:
+    run, told, stops = tmp_path / "run", [], 0
+    while rows_of_run_file(run) <= 0 and stops < 8:
+        line = DIGITS.command(run, "--max-time", "00:00:01", run__save_freq=0, **PRETRAINED)
+        done = finish(line, STOPPED_EARLY, DONE)
+        told += pretraining_told(done.stdout)
+        stops += "(time limit)" in done.stdout
+    assert told == [1, 2, 3, 4, 5, 6] and stops >= 1
+    finish(DIGITS.command(run, **PRETRAINED))
+    assert_same(run, pretrained)
+    tell("time limits within the value's pretraining", "a step each at least, same bits")
 
 
 def test_a_stop_under_mpirun_is_told_to_all_ranks(tmp_path: Path, undisturbed: Callable[..., Path]) -> None:

@@ -27,7 +27,7 @@ def bits(run: Path) -> dict[str, bytes]:
         content = {f"metrics/{name}": item[:].tobytes() for name, item in file["metrics"].items() if "time" not in name}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
-        # epoch 0: left by a stop before the first epoch; an undisturbed run has none
+        # epoch 0: left by a stop before the first epoch
         if "latest" in path.relative_to(run).parts or ".damaged" in name or "checkpoints/epoch_000000" in name:
             continue
         if path.suffix in (".safetensors", ".png"):
