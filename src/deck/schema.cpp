@@ -1,12 +1,14 @@
 #include "deck/schema.hpp"
 
 #include "deck/toml_document.hpp"
+#include "diffusion/step.hpp"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <map>
 #include <stdexcept>
+#include <string_view>
 
 namespace scoreact::deck {
 namespace {
@@ -27,8 +29,16 @@ constexpr Range count{0, largest_integer};
 constexpr Range at_least_one{1, largest_integer};
 constexpr Range seed{0, 9223372036854775807.0};
 
-const std::vector<std::string> solvers = {"ddim",     "ddpm",     "euler_maruyama",
-                                          "heun_sde", "dpmpp_2m", "dpmpp_2m_sde"};
+#define SCOREACT_ALGORITHM(name, what) #name,
+const std::vector<std::string> algorithm_names = {
+#include "rl/algorithms.inc"
+};
+#undef SCOREACT_ALGORITHM
+#define SCOREACT_ALGORITHM(name, what) #name ": " what "; "
+constexpr std::string_view algorithm_help =
+#include "rl/algorithms.inc"
+    ;
+#undef SCOREACT_ALGORITHM
 
 using D = Deck;
 using Run = RunOptions;
@@ -58,7 +68,7 @@ std::vector<Key> rows() {
 {"run.deterministic", slot<&D::run, &Run::deterministic>, {}, {}, "", "the same bits on any number of ranks: fixed micro-batches and a fixed tree of sums"},
 {"run.save_freq", slot<&D::run, &Run::save_freq>, count, {}, "epochs", "between checkpoints; 0: only the last one"},
 {"run.num_checkpoint_limit", slot<&D::run, &Run::num_checkpoint_limit>, at_least_one, {}, "", "checkpoints that are kept"},
-{"run.eval_freq", slot<&D::run, &Run::eval_freq>, count, {}, "epochs", "between evaluations while training; 0: never; others are reserved (scoreact evaluate)"},
+{"run.eval_freq", slot<&D::run, &Run::eval_freq>, count, {}, "epochs", "between evaluations while training, with the settings of [evaluate], into /evaluation of run.h5; 0: never (scoreact evaluate RUN_DIR does it afterwards)"},
 {"run.communication_timeout", slot<&D::run, &Run::communication_timeout>, {}, {}, "hh:mm:ss", "that a rank waits for another before the run ends with the name of the missing one; empty: for ever", Form::duration},
 {"run.max_time", slot<&D::run, &Run::max_time>, {}, {}, "hh:mm:ss", "time after which the run writes a checkpoint and exits with 75; empty: no limit", Form::duration},
 
@@ -79,7 +89,7 @@ std::vector<Key> rows() {
 {"schedule.beta_end", slot<&D::schedule, &ScheduleOptions::beta_end>, between_zero_and_one, {}, "", "last beta (linear, scaled_linear)"},
 {"schedule.num_train_timesteps", slot<&D::schedule, &ScheduleOptions::num_train_timesteps>, {2, 1e6}, {}, "", "noise levels of the schedule"},
 
-{"sample.solver", slot<&D::sample, &Sample::solver>, {}, solvers, "", "discretisation of the backward process"},
+{"sample.solver", slot<&D::sample, &Sample::solver>, {}, solver_names(), "", "discretisation of the backward process"},
 {"sample.grid", slot<&D::sample, &Sample::grid>, {}, {"leading", "trailing", "linspace", "uniform", "quadratic", "log_snr", "karras", "stratified"}, "", "noise times of the steps"},
 {"sample.num_steps", slot<&D::sample, &Sample::num_steps>, {1, 1e6}, {}, "steps", "network evaluations a sample (heun_sde: twice that)"},
 {"sample.eta", slot<&D::sample, &Sample::eta>, unit_interval, {}, "", "stochasticity: 1 is the reverse SDE of the paper, 0 the probability-flow ODE"},
@@ -103,7 +113,7 @@ std::vector<Key> rows() {
 {"reward.strength", slot<&D::reward, &RewardKeys::strength>, any_number, {}, "", "quadratic: RM = -strength/2 |x - center|^2"},
 {"reward.center", slot<&D::reward, &RewardKeys::center>, any_number, {}, "", "quadratic: the point of highest reward"},
 
-{"algorithm.name", slot<&D::algorithm, &Algorithm::name>, {}, {"ctrl", "ddpo"}, "", "ctrl: score as action, in continuous time; ddpo: policy gradient on the chain of steps"},
+{"algorithm.name", slot<&D::algorithm, &Algorithm::name>, {}, algorithm_names, "", std::string(algorithm_help.substr(0, algorithm_help.size() - 2))},
 {"algorithm.action", slot<&D::algorithm, &Algorithm::action>, {}, {"score", "transition"}, "", "what the Gaussian policy draws: the score (eq. 13), or the sampler's own next state"},
 {"algorithm.exploration", slot<&D::algorithm, &Algorithm::exploration>, not_negative, {}, "", "action = score: its standard deviation s_a = constant * sigma(tau)^power; a number is {constant = number, power = 0}"},
 {"algorithm.advantage", slot<&D::algorithm, &Algorithm::advantage>, {}, {"finite_difference", "gradient", "increment"}, "", "how g^2 a . grad V is got: two evaluations of V (paper), one backward pass, or the change of V over a step (released code)"},
@@ -130,7 +140,7 @@ std::vector<Key> rows() {
 {"train.clip_range", slot<&D::train, &Train::clip_range>, between_zero_and_one, {}, "", "clip of the true likelihood ratio, scaled by 1/d in log space"},
 {"train.clip_range_mean", slot<&D::train, &Train::clip_range_mean>, below_one, {}, "", "clip of the ratio of densities averaged over dimensions (DDPO, TRL); 0: clip_range holds"},
 {"train.adv_clip_max", slot<&D::train, &Train::adv_clip_max>, not_negative, {}, "", "advantages are clipped to +- this; 0: never"},
-{"train.ema_decay", slot<&D::train, &Train::ema_decay>, below_one, {}, "", "of the moving average of the policy's weights; 0: none"},
+{"train.ema_decay", slot<&D::train, &Train::ema_decay>, below_one, {}, "", "of the moving average of the policy's weights, which policy/, pictures and evaluations are made with; 0: none, they are made with the weights themselves"},
 
 {"value.network", slot<&D::value, &Value::network>, {}, {"small", "reward_copy", "auto"}, "", "the trained branch: a small network on the states, or a copy of the reward's network whose last layers are trained (image_reward); auto: the copy if the reward has one"},
 {"value.predictor", slot<&D::value, &Value::predictor>, {}, {"x0hat", "x"}, "", "input of the frozen reward branch of V (eq. 20)"},
@@ -148,7 +158,7 @@ std::vector<Key> rows() {
 {"per_prompt_stat_tracking.min_count", slot<&D::per_prompt_stat_tracking, &Statistics::min_count>, at_least_one, {}, "rewards", "a prompt needs before its own statistics are used"},
 
 {"evaluate.steps", slot<&D::evaluate, &Evaluate::steps>, {1, 1e6}, {}, "steps", "step counts that are compared", Form::plain, 1},
-{"evaluate.solvers", slot<&D::evaluate, &Evaluate::solvers>, {}, solvers, "", "solvers that are compared; empty: the one of training"},
+{"evaluate.solvers", slot<&D::evaluate, &Evaluate::solvers>, {}, solver_names(), "", "solvers that are compared; empty: the one of training"},
 {"evaluate.num_samples", slot<&D::evaluate, &Evaluate::num_samples>, at_least_one, {}, "samples", "for each pair of solver and step count"},
 {"evaluate.seed", slot<&D::evaluate, &Evaluate::seed>, seed, {}, "", "noise of the evaluation, the same for every checkpoint"},
 {"evaluate.judge", slot<&D::evaluate, &Evaluate::judge>, {}, {}, "", "directory of a network that was never a reward: a classifier, or a CLIP for texts; empty: none", Form::network},

@@ -76,10 +76,16 @@ at::Tensor rate_of_rows(const Trajectories& batch, const ChosenRows& rows, const
 /// itself.
 at::Tensor increments(Trajectories& batch, ScorePolicy& policy, ValueFunction& value,
                       const AlgorithmOptions& options, const at::Tensor& value_here, long samples_per_call) {
-  Trajectories next = batch; // the same tensors, asked one step later
   const at::Tensor after = batch.times.step + 1;
-  next.times.step = after.clamp_max(batch.steps() - 1);
-  const at::Tensor value_next = value_at_rows(next, policy, value, false, samples_per_call).value;
+  at::Tensor value_next;
+  if (batch.times.count() == batch.steps()) { // all steps, in order: it is known already
+    value_next = value_here.roll(-1, 0);
+  } else {
+    Trajectories next = batch; // the same tensors, asked one step later
+    next.frozen_branch.reset();
+    next.times.step = after.clamp_max(batch.steps() - 1);
+    value_next = value_at_rows(next, policy, value, false, samples_per_call).value;
+  }
   batch.value_difference = at::where(after == batch.steps(), batch.reward, value_next) - value_here;
   if (options.kl_weight > 0)
     return batch.value_difference - options.kl_weight * batch.kl_step;
@@ -99,6 +105,7 @@ ValueAtRows value_at_rows(const Trajectories& batch, ScorePolicy& policy, ValueF
     out.gradient = at::empty(shape, batch.x.options());
   const long part = samples_per_call;
   shape[1] = part;
+  const bool known = batch.frozen_branch.defined() && (!with_gradient || batch.frozen_gradient.defined());
   for (long first = 0; first < samples; first += part) {
     const ChosenRows rows = chosen_rows(batch, policy.schedule(), first, part);
     at::AutoGradMode grad_mode(with_gradient);
@@ -109,7 +116,15 @@ ValueAtRows value_at_rows(const Trajectories& batch, ScorePolicy& policy, ValueF
       mean = policy.mean(x, rows.times, rows.prompt);
     }
     const ValueRows at_rows{x, tweedie_mean(x, mean, rows.times), rows.times.tau, rows.prompt};
-    const at::Tensor v = value.value(at_rows);
+    FrozenBranch frozen;
+    if (known) {
+      frozen.value = rows_of(batch.frozen_branch, first, part);
+      if (with_gradient)
+        frozen.gradient = rows_of(batch.frozen_gradient, first, part);
+    } else {
+      frozen = value.frozen_branch(at_rows, with_gradient);
+    }
+    const at::Tensor v = value.value(at_rows, frozen);
     if (with_gradient) {
       const at::Tensor gradient = torch::autograd::grad({v.sum()}, {x})[0];
       out.gradient.narrow(1, first, part).copy_(gradient.view(shape));

@@ -17,8 +17,8 @@ struct ValueAtRows {
   at::Tensor gradient; ///< [T, B, ...] fp32; defined if asked for
 };
 /// The gradient runs through x0hat and so through the policy network (its Jacobian), and through the frozen
-/// reward branch if that is differentiable. `samples_per_call` samples, each with all chosen times, make one
-/// network call.
+/// reward branch if that is differentiable. That branch is taken from the rollout where fit_value left it,
+/// else evaluated here. `samples_per_call` samples, each with all chosen times, make one network call.
 ValueAtRows value_at_rows(const Trajectories&, ScorePolicy&, ValueFunction&, bool with_gradient,
                           long samples_per_call);
 

@@ -1,8 +1,6 @@
 #include "rl/algorithm.hpp"
 
 #include "error/error.hpp"
-#include "rl/ctrl.hpp"
-#include "rl/ddpo.hpp"
 
 #include <torch/torch.h>
 
@@ -10,16 +8,18 @@
 
 namespace scoreact {
 
+#define SCOREACT_ALGORITHM(name, what) std::unique_ptr<Algorithm> make_##name(const AlgorithmContext&);
+#include "rl/algorithms.inc"
+#undef SCOREACT_ALGORITHM
+
 namespace {
 
 using Maker = std::unique_ptr<Algorithm> (*)(const AlgorithmContext&);
 
-/// The registry: one line an algorithm.
 const std::map<std::string, Maker> kAlgorithms = {
-    {"ctrl",
-     [](const AlgorithmContext& c) -> std::unique_ptr<Algorithm> { return std::make_unique<Ctrl>(c); }},
-    {"ddpo",
-     [](const AlgorithmContext& c) -> std::unique_ptr<Algorithm> { return std::make_unique<Ddpo>(c); }},
+#define SCOREACT_ALGORITHM(name, what) {#name, make_##name},
+#include "rl/algorithms.inc"
+#undef SCOREACT_ALGORITHM
 };
 
 } // namespace

@@ -1,6 +1,6 @@
 #pragma once
-/// An algorithm learns from one rollout. Adding one: a file in src/rl/ that defines a class and one line in
-/// algorithm.cpp.
+/// An algorithm learns from one rollout. Adding one: a file in src/rl/ that defines a class and its
+/// make_name(), and one line in algorithms.inc.
 #include "rl/policy_update.hpp"
 #include "rl/score_policy.hpp"
 #include "rl/trajectories.hpp"
@@ -34,7 +34,6 @@ struct AlgorithmContext {
   const Communicator& ranks;
   std::uint64_t seed = 0;
   bool deterministic = true;
-  bool all_times_evaluated = false; ///< pretrained means at every step (store.means)
 };
 
 class Algorithm {

@@ -20,7 +20,7 @@ Ctrl::Ctrl(const AlgorithmContext& context)
       update_(context.policy, context.algorithm, context.train, context.learning_rate, context.ranks,
               context.deterministic) {}
 
-double Ctrl::fit_value_to(Trajectories& batch) {
+double Ctrl::fit_value_to(Trajectories& batch, bool for_gradient) {
   const AlgorithmOptions& options = context_.algorithm;
   batch.times = choose_times(batch.steps(), context_.train.num_times, context_.train.timestep_fraction,
                              batch.seed, batch.epoch, batch.shard, batch.x.device());
@@ -33,10 +33,11 @@ double Ctrl::fit_value_to(Trajectories& batch) {
     value_.set_scale(spread > 0 ? spread : 1.0);
     scaled_ = true;
   }
-  return fit_value(batch, returns, context_.policy, value_, context_.ranks, samples_per_call); // eq. 20
+  return fit_value(batch, returns, context_.policy, value_, context_.ranks, samples_per_call,
+                   for_gradient); // eq. 20
 }
 
-double Ctrl::pretrain_value(Trajectories& batch) { return fit_value_to(batch); }
+double Ctrl::pretrain_value(Trajectories& batch) { return fit_value_to(batch, false); }
 
 LearnReport Ctrl::learn(Trajectories& batch) {
   const AlgorithmOptions& options = context_.algorithm;
@@ -49,7 +50,8 @@ LearnReport Ctrl::learn(Trajectories& batch) {
   Stopwatch clock;
   const long samples_per_call = context_.train.micro_batch_size;
 
-  report.value_mse = fit_value_to(batch);
+  const bool by_gradient = options.update == "pathwise" || options.advantage == "gradient";
+  report.value_mse = fit_value_to(batch, by_gradient);
   UpdateSignal signal;
   if (options.update == "pathwise") {
     const ValueAtRows here = value_at_rows(batch, policy, value_, true, samples_per_call);
@@ -71,9 +73,7 @@ LearnReport Ctrl::learn(Trajectories& batch) {
   report.kl_path = gather_samples(integrate(batch, batch.kl_step), context_.ranks);
   report.kl_chain = gather_samples(integrate(batch, batch.kl_chain_step), context_.ranks);
   const long rows = batch.times.count() * batch.shard.total;
-  const long extra = options.update == "pathwise" || options.advantage == "gradient" ? 1
-                     : options.advantage == "finite_difference"                      ? 2
-                                                                                     : 0;
+  const long extra = by_gradient ? 1 : options.advantage == "finite_difference" ? 2 : 0;
   report.network_evaluations = (1 + extra) * rows + report.update.network_evaluations;
   return report;
 }
@@ -88,6 +88,10 @@ void Ctrl::restore(const std::map<std::string, std::vector<double>>& state) {
   scaled_ = found != state.end() && found->second.size() == 1;
   if (scaled_)
     value_.set_scale(found->second[0]);
+}
+
+std::unique_ptr<Algorithm> make_ctrl(const AlgorithmContext& context) {
+  return std::make_unique<Ctrl>(context);
 }
 
 } // namespace scoreact

@@ -19,12 +19,14 @@ class Ctrl : public Algorithm {
 
  private:
   /// Chooses the trained times, attaches the pretrained means there and fits V; the mean squared error
-  /// before.
-  double fit_value_to(Trajectories& batch);
+  /// before. `for_gradient`: grad V will be asked for.
+  double fit_value_to(Trajectories& batch, bool for_gradient);
   AlgorithmContext context_;
   ValueFunction value_;
   PolicyUpdate update_;
   bool scaled_ = false; ///< value_'s unit is set
 };
+
+std::unique_ptr<Algorithm> make_ctrl(const AlgorithmContext&);
 
 } // namespace scoreact

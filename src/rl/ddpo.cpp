@@ -47,4 +47,8 @@ LearnReport Ddpo::learn(Trajectories& batch) {
   return report;
 }
 
+std::unique_ptr<Algorithm> make_ddpo(const AlgorithmContext& context) {
+  return std::make_unique<Ddpo>(context);
+}
+
 } // namespace scoreact

@@ -24,4 +24,6 @@ class Ddpo : public Algorithm {
   PolicyUpdate update_;
 };
 
+std::unique_ptr<Algorithm> make_ddpo(const AlgorithmContext&);
+
 } // namespace scoreact

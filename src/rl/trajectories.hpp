@@ -33,6 +33,8 @@ struct Trajectories {
   ChosenTimes times;          ///< steps that each sample is trained at, with quadrature weights
   at::Tensor kl_step;         ///< [T, B] float64, Girsanov term, nats
   at::Tensor kl_chain_step;   ///< [T, B] float64, exact chain term, nats
+  at::Tensor frozen_branch; ///< [T, B] fp32, RM in the value function, which the fit leaves for the advantage
+  at::Tensor frozen_gradient; ///< [T, B, ...] fp32, its gradient by the predictor's input, where it is needed
   at::Tensor value;           ///< [T, B] float64, where the algorithm has it
   at::Tensor advantage;       ///< [T, B] float64, where the algorithm has it
   /// What the advantage was made of, so that a stored rollout can give it again (docs/analysis.md):

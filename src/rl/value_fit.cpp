@@ -22,8 +22,8 @@ at::Tensor monte_carlo_returns(const Trajectories& batch, double kl_weight, bool
   return returns;
 }
 
-double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePolicy& policy,
-                 ValueFunction& value, const Communicator& ranks, long samples_per_call) {
+double fit_value(Trajectories& batch, const at::Tensor& returns, ScorePolicy& policy, ValueFunction& value,
+                 const Communicator& ranks, long samples_per_call, bool with_gradient) {
   const long times = batch.times.count();
   const Shard micro =
       make_shard(batch.shard.total, samples_per_call, ranks.rank(), ranks.size(), "train.micro_batch_size");
@@ -34,13 +34,22 @@ double fit_value(const Trajectories& batch, const at::Tensor& returns, ScorePoli
     at::Tensor frozen, features, target;
   };
   std::vector<Part> cached;
+  batch.frozen_branch = at::empty({times, batch.samples()}, batch.x.options());
+  std::vector<std::int64_t> shape = batch.mean.sizes().vec();
+  shape[0] = times;
+  batch.frozen_gradient = with_gradient ? at::empty(shape, batch.x.options()) : at::Tensor();
+  shape[1] = part;
   std::vector<double> errors;
   for (long i = 0; i < parts; ++i) {
     torch::NoGradGuard no_grad;
     const ChosenRows rows = chosen_rows(batch, policy.schedule(), i * part, part);
     Part entry;
     entry.rows = {rows.x, tweedie_mean(rows.x, rows.old_mean, rows.times), rows.times.tau, rows.prompt};
-    entry.frozen = value.frozen_branch(entry.rows);
+    const FrozenBranch frozen = value.frozen_branch(entry.rows, with_gradient);
+    entry.frozen = frozen.value;
+    batch.frozen_branch.narrow(1, i * part, part).copy_(frozen.value.view({times, part}));
+    if (with_gradient)
+      batch.frozen_gradient.narrow(1, i * part, part).copy_(frozen.gradient.view(shape));
     entry.features = value.trained_features(entry.rows);
     entry.target = rows_of(returns, i * part, part).to(at::kFloat);
     const at::Tensor error = (value.value(entry.rows, entry.frozen, entry.features) - entry.target)

@@ -12,9 +12,10 @@ namespace scoreact {
 at::Tensor monte_carlo_returns(const Trajectories&, double kl_weight, bool include_kl);
 
 /// `samples_per_call` samples, each with all chosen times, make one network call. Runs value.steps_per_epoch
-/// optimiser updates; the frozen branch is evaluated once per row and reused. Collective. Returns the mean
-/// squared error over the rollout before the first update (how well V predicted fresh samples).
-double fit_value(const Trajectories&, const at::Tensor& returns, ScorePolicy&, ValueFunction&,
-                 const Communicator&, long samples_per_call);
+/// optimiser updates; the frozen branch is evaluated once per row, reused by them and left in the rollout,
+/// with its gradient if the advantage will want one. Collective. Returns the mean squared error over the
+/// rollout before the first update (how well V predicted fresh samples).
+double fit_value(Trajectories&, const at::Tensor& returns, ScorePolicy&, ValueFunction&, const Communicator&,
+                 long samples_per_call, bool with_gradient);
 
 } // namespace scoreact

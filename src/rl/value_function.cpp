@@ -73,8 +73,18 @@ ValueFunction::ValueFunction(std::shared_ptr<Reward> reward, const ValueOptions&
   optimizer_ = std::make_unique<FlatAdamW>(FlatParameters(trained), adamw, ranks, deterministic);
 }
 
-at::Tensor ValueFunction::frozen_branch(const ValueRows& rows) const {
-  return (*reward_)(options_.predictor == "x0hat" ? rows.x0hat : rows.x, rows.prompt).to(at::kFloat);
+FrozenBranch ValueFunction::frozen_branch(const ValueRows& rows, bool with_gradient) const {
+  const bool by_graph = with_gradient && reward_->differentiable();
+  at::AutoGradMode grad_mode(by_graph);
+  const at::Tensor input = predictor_input(rows).detach();
+  if (by_graph)
+    input.requires_grad_();
+  const at::Tensor reward = (*reward_)(input, rows.prompt).to(at::kFloat);
+  FrozenBranch frozen{reward.detach(), {}};
+  if (with_gradient)
+    frozen.gradient =
+        by_graph ? torch::autograd::grad({reward.sum()}, {input})[0].detach() : at::zeros_like(input);
+  return frozen;
 }
 
 at::Tensor ValueFunction::weighted(const ValueRows& rows, const at::Tensor& frozen,
@@ -93,9 +103,22 @@ at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen,
                         : network_->forward(features, rows.tau, unconditional_ ? at::Tensor() : rows.prompt));
 }
 
+at::Tensor ValueFunction::trained_branch(const ValueRows& rows) {
+  const at::Tensor& input = corrector_input(rows);
+  return copy_ ? copy_->value(input, rows.prompt)
+               : network_->forward(input, rows.tau, unconditional_ ? at::Tensor() : rows.prompt);
+}
+
 at::Tensor ValueFunction::value(const ValueRows& rows, const at::Tensor& frozen) {
-  return copy_ ? weighted(rows, frozen, copy_->value(corrector_input(rows), rows.prompt))
-               : value(rows, frozen, corrector_input(rows));
+  return weighted(rows, frozen, trained_branch(rows));
+}
+
+at::Tensor ValueFunction::value(const ValueRows& rows, const FrozenBranch& frozen) {
+  if (!frozen.gradient.defined())
+    return value(rows, frozen.value);
+  const at::Tensor linear = (frozen.gradient * predictor_input(rows)).flatten(1).sum(1);
+  const at::Tensor gradient_only = linear - linear.detach(); // 0, with RM's gradient
+  return weighted(rows, frozen.value + gradient_only, trained_branch(rows));
 }
 
 } // namespace scoreact

@@ -66,7 +66,7 @@ TEST(ValueCopy, StartsAsTheRewardOfTheStateItself) {
   const at::Tensor expected =
       weights.skip * (*problem.reward)(rows.x0hat, {}) + weights.out * (*problem.reward)(rows.x, {});
   EXPECT_TRUE(torch::allclose(value.value(rows).detach(), expected, 1e-6, 1e-6));
-  const at::Tensor frozen = value.frozen_branch(rows);
+  const at::Tensor frozen = value.frozen_branch(rows, false).value;
   EXPECT_TRUE(torch::equal(value.value(rows, frozen, value.trained_features(rows)).detach(),
                            value.value(rows, frozen).detach()));
 }
@@ -75,7 +75,7 @@ TEST(ValueCopy, TrainsItsLastLayersAndLeavesTheRewardAlone) {
   const CopyProblem problem;
   ValueFunction value = problem.value("linear");
   const ValueRows rows = some_rows();
-  const at::Tensor frozen = value.frozen_branch(rows), features = value.trained_features(rows);
+  const at::Tensor frozen = value.frozen_branch(rows, false).value, features = value.trained_features(rows);
   const auto error = [&] { return (value.value(rows, frozen, features) - 1.0).square().mean(); };
   const double before = error().item<double>();
   for (int i = 0; i < 50; ++i)
@@ -85,7 +85,7 @@ TEST(ValueCopy, TrainsItsLastLayersAndLeavesTheRewardAlone) {
     });
   EXPECT_LT(error().item<double>(), 0.5 * before);
   EXPECT_TRUE(torch::equal(problem.reward->weight, torch::tensor({0.5f, -1.5f})));
-  EXPECT_TRUE(torch::equal(value.frozen_branch(rows), frozen));
+  EXPECT_TRUE(torch::equal(value.frozen_branch(rows, false).value, frozen));
 }
 
 TEST(ValueCopy, IsRefusedForARewardWithoutANetwork) {

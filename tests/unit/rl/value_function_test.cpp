@@ -75,8 +75,9 @@ TEST(ValueFunction, LooksAtTheStatesThatTheDesignNames) {
       EXPECT_EQ(!torch::equal(value.value(other_x), value.value(rows)), on_x) << predictor << corrector;
       EXPECT_EQ(!torch::equal(value.value(other_x0hat), value.value(rows)), on_x0hat)
           << predictor << corrector;
-      EXPECT_EQ(torch::equal(value.frozen_branch(other_x), value.frozen_branch(rows)),
-                std::string(predictor) == "x0hat");
+      EXPECT_EQ(
+          torch::equal(value.frozen_branch(other_x, false).value, value.frozen_branch(rows, false).value),
+          std::string(predictor) == "x0hat");
     }
   }
 }
@@ -87,7 +88,7 @@ TEST(ValueFunction, CountsItsTrainedBranchInUnitsOfTheScale) {
   scatter_weights(value);
   torch::NoGradGuard no_grad;
   const ValueRows rows = rows_at(0.5);
-  const at::Tensor skip = std::cos(0.25 * M_PI) * value.frozen_branch(rows);
+  const at::Tensor skip = std::cos(0.25 * M_PI) * value.frozen_branch(rows, false).value;
   const at::Tensor before = value.value(rows) - skip;
   value.set_scale(100.0);
   EXPECT_TRUE(torch::allclose(value.value(rows) - skip, 100.0 * before, 1e-4, 1e-4));
@@ -129,11 +130,11 @@ TEST(FitValue, ReportsTheErrorBeforeItLearnsAndLowersIt) {
     return (v - returns).square().mean().item<double>();
   };
   const double expected = mean_squared_error();
-  const double before = fit_value(problem.batch, returns, problem.policy, value, problem.ranks, 16);
+  const double before = fit_value(problem.batch, returns, problem.policy, value, problem.ranks, 16, false);
   EXPECT_NEAR(before, expected, 1e-5 * expected);
   const double after = mean_squared_error();
   EXPECT_LT(after, 0.5 * before);
-  EXPECT_NEAR(fit_value(problem.batch, returns, problem.policy, value, problem.ranks, 16), after,
+  EXPECT_NEAR(fit_value(problem.batch, returns, problem.policy, value, problem.ranks, 16, false), after,
               1e-5 * after);
   EXPECT_EQ(value.optimizer().steps(), 120);
 }
@@ -143,7 +144,7 @@ TEST(FitValue, DoesNotTouchThePolicy) {
   ValueFunction value = problem.value_function({});
   const at::Tensor before = problem.network->named_parameters()[0].second.detach().clone();
   fit_value(problem.batch, monte_carlo_returns(problem.batch, 0.1, true), problem.policy, value,
-            problem.ranks, 4);
+            problem.ranks, 4, false);
   EXPECT_TRUE(torch::equal(problem.network->named_parameters()[0].second.detach(), before));
   EXPECT_FALSE(problem.network->named_parameters()[0].second.grad().defined());
 }
@@ -182,6 +183,63 @@ TEST(ValueAtRows, DoesNotDependOnTheNumberOfCalls) {
   const ValueAtRows cut = value_at_rows(problem.batch, problem.policy, value, true, 1);
   EXPECT_TRUE(torch::allclose(whole.value, cut.value, 1e-6, 1e-7));
   EXPECT_TRUE(torch::allclose(whole.gradient, cut.gradient, 1e-5, 1e-6));
+}
+
+/// A reward that counts the states that it was asked about.
+class CountingReward : public Reward {
+ public:
+  explicit CountingReward(std::shared_ptr<Reward> reward) : reward_(std::move(reward)) {}
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& prompt) override {
+    rows += x.size(0);
+    return (*reward_)(x, prompt);
+  }
+  bool differentiable() const override { return reward_->differentiable(); }
+  std::string name() const override { return reward_->name(); }
+  long rows = 0;
+
+ private:
+  std::shared_ptr<Reward> reward_;
+};
+
+TEST(FrozenBranch, IsEvaluatedOncePerSampleAndTimeForFitAndAdvantage) {
+  for (const char* corrector : {"x", "x0hat"}) {
+    GaussianProblem problem(4, "ddim", 5);
+    const auto counting = std::make_shared<CountingReward>(problem.reward);
+    problem.reward = counting;
+    ValueOptions options;
+    options.corrector = corrector;
+    ValueFunction value = problem.value_function(options);
+    scatter_weights(value);
+    const at::Tensor returns = monte_carlo_returns(problem.batch, 0.1, true);
+    const ValueAtRows before = value_at_rows(problem.batch, problem.policy, value, true, 2);
+    counting->rows = 0;
+    options.steps_per_epoch = 0;
+    ValueFunction unfitted = problem.value_function(options); // the fit moves no weight
+    scatter_weights(unfitted);
+    fit_value(problem.batch, returns, problem.policy, unfitted, problem.ranks, 2, true);
+    const ValueAtRows after = value_at_rows(problem.batch, problem.policy, unfitted, true, 2);
+    EXPECT_EQ(counting->rows, 4 * 5) << corrector;
+    // x0hat of the fit is made of the rollout's means, that of the gradient of new ones: equal to rounding
+    EXPECT_TRUE(torch::allclose(after.value, before.value, 1e-5, 1e-5)) << corrector;
+    EXPECT_TRUE(torch::allclose(after.gradient, before.gradient, 1e-4, 1e-5)) << corrector;
+  }
+}
+
+TEST(FrozenBranch, HasNoGradientWhereTheRewardHasNone) {
+  /// A step function, as file sizes are.
+  class StepReward : public Reward {
+   public:
+    at::Tensor operator()(const at::Tensor& x, const at::Tensor&) override {
+      return x.detach().flatten(1).sum(1).floor();
+    }
+    bool differentiable() const override { return false; }
+    std::string name() const override { return "step"; }
+  };
+  GaussianProblem problem(2, "ddim", 3);
+  problem.reward = std::make_shared<StepReward>();
+  const ValueFunction value = problem.value_function({});
+  const FrozenBranch frozen = value.frozen_branch(rows_at(0.5), true);
+  EXPECT_TRUE(torch::equal(frozen.gradient, torch::zeros({2, 2})));
 }
 
 } // namespace
