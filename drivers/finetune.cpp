@@ -132,9 +132,9 @@ ExitCode run_finetune(const Invocation& invocation) {
   const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative},
                                      deck.run.precision == "bf16");
   ScorePolicy policy(network, sample.guidance_scale);
-  const auto reward = make_reward(
-      deck.reward, network->pixel_shape(),
-      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
+  const RewardContext context =
+      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device);
+  const auto reward = make_reward(deck.reward, network->pixel_shape(), context);
   const Prompts prompts(deck.prompts, network->num_prompts());
   const double updates =
       static_cast<double>(updates_per_epoch(sample.samples_per_epoch, deck.train) * deck.run.epochs);
@@ -178,6 +178,11 @@ ExitCode run_finetune(const Invocation& invocation) {
     write_progress_pictures(path, policy, table, actions_of(table), prompts, device,
                             deck.store.images_per_epoch, sample.micro_batch_size, deck.evaluate.seed);
   });
+  std::unique_ptr<RunEvaluation> evaluation;
+  if (deck.run.eval_freq > 0) {
+    evaluation = std::make_unique<RunEvaluation>(deck, policy, reward, prompts, context, ranks, device);
+    run.set_evaluation(*evaluation);
+  }
 
   if (run.should_stop())
     return run.checkpoint_and_requeue();

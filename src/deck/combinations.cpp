@@ -102,10 +102,6 @@ void check_reserved(const Deck& deck, Rules& rules) {
                     (deck.model.kind == "stable_diffusion" && deck.model.train == "lora"),
                 {"run.precision", "model.train"},
                 "bf16 is for frozen weights: expected model.kind = stable_diffusion with model.train = lora");
-  rules.require(deck.run.eval_freq == 0, {"run.eval_freq"},
-                "this version does not evaluate while it trains: expected 0, found {}; `scoreact evaluate "
-                "RUN_DIR` evaluates the checkpoints",
-                deck.run.eval_freq);
 }
 
 void check_batches(const Deck& deck, Rules& rules) {

@@ -119,6 +119,22 @@ at::Tensor FlatAdamW::update(const MicroBatches& batches, double learning_rate,
   return squared_norm.sqrt();
 }
 
+void FlatAdamW::with_average(const std::function<void()>& work) {
+  if (!ema_.defined())
+    return work();
+  torch::NoGradGuard no_grad;
+  at::Tensor weights = parameters_.values();
+  const at::Tensor trained = weights.clone();
+  weights.copy_(ema_);
+  try {
+    work();
+  } catch (...) {
+    weights.copy_(trained);
+    throw;
+  }
+  weights.copy_(trained);
+}
+
 std::string FlatAdamW::summed_how() const {
   if (deterministic_)
     return ranks_.size() > 1 ? "in a fixed tree" : "on one rank";

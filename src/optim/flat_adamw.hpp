@@ -43,6 +43,8 @@ class FlatAdamW {
 
   FlatParameters& parameters() { return parameters_; }
   const at::Tensor& ema() const { return ema_; } ///< [n], undefined without EMA
+  /// Runs `work` while the parameters are their moving average, if there is one.
+  void with_average(const std::function<void()>& work);
   long steps() const { return steps_; }
   std::string summed_how() const; ///< how gradients of several ranks are added, in words
   /// Everything that a resumed run needs beside the parameters: (name, tensor) of the moments (and EMA).

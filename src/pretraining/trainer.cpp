@@ -113,18 +113,7 @@ TrainingReport Trainer::report() {
 
 void Trainer::with_average(const std::function<void()>& work) {
   torch::NoGradGuard no_grad;
-  if (!optimizer_.ema().defined())
-    return work();
-  at::Tensor weights = optimizer_.parameters().values();
-  const at::Tensor trained = weights.clone();
-  weights.copy_(optimizer_.ema());
-  try {
-    work();
-  } catch (...) {
-    weights.copy_(trained);
-    throw;
-  }
-  weights.copy_(trained);
+  optimizer_.with_average(work);
 }
 
 std::map<std::string, std::vector<double>> Trainer::state() {

@@ -52,7 +52,7 @@ struct TrainOptions {
   double clip_range = 0.25;       ///< of the true likelihood ratio, scaled by 1/d in log space
   double clip_range_mean = 0.0;   ///< the peers' clip of the mean-over-dimensions ratio; 0 = use clip_range
   double adv_clip_max = 5.0;      ///< ddpo-pytorch; 0 = no clipping
-  double ema_decay = 0.0;         ///< EMA of the policy's weights, 0 = none
+  double ema_decay = 0.0;         ///< EMA of the policy's weights, which is written and evaluated; 0 = none
 };
 
 struct ValueOptions {

@@ -7,13 +7,29 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 namespace scoreact {
 
+namespace {
+
+/// Whether a person watches what this process prints. mpirun lends every rank a terminal, wherever its own
+/// output goes; on its host that can be seen.
+bool on_terminal() {
+  if (isatty(STDOUT_FILENO) == 0)
+    return false;
+  if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr)
+    return true;
+  std::error_code none;
+  const std::filesystem::path launcher = fmt::format("/proc/{}/fd/1", getppid());
+  const std::string output = std::filesystem::read_symlink(launcher, none).string();
+  return !none && (output.starts_with("/dev/pts/") || output.starts_with("/dev/tty"));
+}
+
+} // namespace
+
 Progress::Progress(std::string unit, long total, bool quiet)
-    : unit_(std::move(unit)), total_(total), quiet_(quiet),
-      terminal_(isatty(STDOUT_FILENO) != 0 && std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) {
-} // mpirun lends ranks a terminal
+    : unit_(std::move(unit)), total_(total), quiet_(quiet), terminal_(on_terminal()) {}
 
 Progress::~Progress() {
   if (line_open_)

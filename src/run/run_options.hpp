@@ -14,7 +14,7 @@ struct RunOptions {
   bool deterministic = true;     ///< same bits on any number of ranks: fixed micro-batches and reduction tree
   long save_freq = 20;           ///< epochs between checkpoints, 0 = only the last; ddpo-pytorch save_freq
   long num_checkpoint_limit = 5; ///< checkpoints kept; ddpo-pytorch
-  long eval_freq = 0;            ///< epochs between evaluations on the training solver, 0 = never
+  long eval_freq = 0;            ///< epochs between evaluations while training, 0 = never
   /// hh:mm:ss that a rank waits for another before it ends the run; empty = for ever. c10d waits as long.
   std::string communication_timeout = "00:30:00";
   std::string max_time = ""; ///< hh:mm:ss after which the run checkpoints and exits with 75; empty = no limit

@@ -4,6 +4,8 @@
 #include "run/instruction_set.hpp"
 #include "run/network_state.hpp"
 
+#include <torch/torch.h>
+
 namespace scoreact {
 
 void save_run_state(const std::filesystem::path& checkpoints, const RunCounters& counters,
@@ -54,6 +56,21 @@ RunCounters load_run_state(const LoadedCheckpoint& checkpoint, Algorithm& algori
 void load_policy_weights(const LoadedCheckpoint& checkpoint, Denoiser& network) {
   restore_weights(checkpoint.policy(), network.named_parameters(),
                   checkpoint.folder().string() + "/policy.safetensors");
+  const std::string average = "policy/ema"; // as save_run_state() names it
+  if (!checkpoint.has_optimizer(average))
+    return;
+  torch::NoGradGuard no_grad;
+  std::vector<float> flat = checkpoint.optimizer_floats(average);
+  std::size_t read = 0;
+  for (auto& [name, tensor] : network.named_parameters()) {
+    const auto count = static_cast<std::size_t>(tensor.numel());
+    SCOREACT_REQUIRE(read + count <= flat.size(), ExitCode::data,
+                     "{}: {} has {} numbers, too few for the deck's network", checkpoint.folder().string(),
+                     average, flat.size());
+    at::Tensor destination = tensor;
+    destination.copy_(at::from_blob(flat.data() + read, tensor.sizes(), at::kFloat));
+    read += count;
+  }
 }
 
 } // namespace scoreact

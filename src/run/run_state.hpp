@@ -25,7 +25,8 @@ void save_run_state(const std::filesystem::path& checkpoints, const RunCounters&
 /// Every rank reads. Throws Error{data} naming the tensor when a checkpoint does not fit the deck's networks.
 RunCounters load_run_state(const LoadedCheckpoint&, Algorithm&);
 
-/// Copies a checkpoint's policy weights into the network (for sampling and evaluation).
+/// Copies a checkpoint's policy weights into the network, for sampling and evaluation: their moving average
+/// if the run keeps one (train.ema_decay). Throws as load_run_state().
 void load_policy_weights(const LoadedCheckpoint&, Denoiser&);
 
 } // namespace scoreact

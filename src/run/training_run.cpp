@@ -85,6 +85,18 @@ void TrainingRun::set_painter(std::function<void(const std::filesystem::path&)> 
   communicated_before_ = ranks_.communication_time();
 }
 
+void TrainingRun::set_evaluation(RunEvaluation& evaluation) {
+  evaluation_ = &evaluation;
+  const bool has_base =
+      evaluation.continue_from(folder_.file() ? folder_.file()->evaluation() : EvaluationTable{});
+  if (counters_.epoch == 0 && !has_base) {
+    evaluation.measure_base();
+    evaluate_if_due();
+  }
+  epoch_clock_.lap();
+  communicated_before_ = ranks_.communication_time();
+}
+
 void TrainingRun::rolled_out() { rollout_time_ = epoch_clock_.elapsed(); }
 
 void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long rollout_network_evaluations) {
@@ -125,6 +137,7 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
                   {"ranks", static_cast<double>(ranks_.size())},
                   {"checkpoint_time", checkpoint_seconds_},
                   {"trajectory_time", trajectory_seconds_},
+                  {"evaluation_time", evaluation_seconds_},
                   {"communication_time", communicated}});
   }
   progress_.show(counters_.epoch, fmt::format("reward {:.3f}  kl {:.2f}  policy_kl {:.3f}  {:.2f} s", mean,
@@ -141,6 +154,7 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
     trajectory_seconds_ = clock.elapsed();
   }
   paint_if_due();
+  evaluate_if_due();
   checkpoint_seconds_ = 0;
   if (setup_.run.save_freq > 0 && counters_.epoch % setup_.run.save_freq == 0)
     checkpoint();
@@ -171,7 +185,21 @@ void TrainingRun::paint_if_due() {
   const long every =
       setup_.store.images_freq > 0 ? setup_.store.images_freq : std::max(1L, setup_.run.epochs / 8);
   if (counters_.epoch % every == 0 || counters_.epoch == setup_.run.epochs)
-    painter_(folder_.directory().image_file(counters_.epoch));
+    algorithm_.policy_optimizer().with_average(
+        [this] { painter_(folder_.directory().image_file(counters_.epoch)); });
+}
+
+void TrainingRun::evaluate_if_due() {
+  evaluation_seconds_ = 0;
+  if (evaluation_ == nullptr || counters_.epoch % setup_.run.eval_freq != 0)
+    return;
+  const Stopwatch clock;
+  algorithm_.policy_optimizer().with_average([this] { evaluation_->add_row(counters_.epoch); });
+  if (RunFile* const file = folder_.file()) {
+    file->set_evaluation(evaluation_->table());
+    file->write();
+  }
+  evaluation_seconds_ = clock.elapsed();
 }
 
 void TrainingRun::checkpoint() {
@@ -204,7 +232,8 @@ ExitCode TrainingRun::checkpoint_and_requeue() {
 ExitCode TrainingRun::finish() {
   checkpoint();
   if (ranks_.root())
-    policy_.network().save(folder_.directory().policy().string());
+    algorithm_.policy_optimizer().with_average(
+        [this] { policy_.network().save(folder_.directory().policy().string()); });
   ranks_.barrier();
   return ExitCode::success;
 }

@@ -6,6 +6,7 @@
 #include "rl/algorithm.hpp"
 #include "rl/prompts.hpp"
 #include "run/progress.hpp"
+#include "run/run_evaluation.hpp"
 #include "run/run_folder.hpp"
 #include "run/run_state.hpp"
 #include "store/store_options.hpp"
@@ -53,13 +54,18 @@ class TrainingRun {
   ExitCode checkpoint_and_requeue();
   /// Last checkpoint and the final policy; returns success. Collective.
   ExitCode finish();
-  /// Called with the path of a PNG whenever pictures are due (rank 0 only).
+  /// Called with the path of a PNG whenever pictures are due (rank 0 only), the weights being their moving
+  /// average, if there is one.
   void set_painter(std::function<void(const std::filesystem::path&)> painter);
+  /// Makes a row, with such weights too, before the first epoch and after every run.eval_freq epochs; goes on
+  /// from the rows of an earlier start. Collective. `evaluation` must outlive the run.
+  void set_evaluation(RunEvaluation& evaluation);
 
  private:
   /// Throws Error{internal} when a number is not finite: such weights must not become a checkpoint.
   void require_sound_policy(double reward, double grad_norm) const;
   void paint_if_due();
+  void evaluate_if_due();
   void checkpoint();
 
   TrainingRunSetup setup_;
@@ -73,9 +79,10 @@ class TrainingRun {
   bool pretrained_since_ = false; ///< the checkpoint of epoch 0 is out of date
   double rollout_time_ = 0, checkpoint_seconds_ = 0;
   double longest_epoch_ = 0, longest_after_ = 0; ///< seconds: epochs, and what follows them but checkpoints
-  double trajectory_seconds_ = 0, communicated_before_ = 0;
+  double trajectory_seconds_ = 0, evaluation_seconds_ = 0, communicated_before_ = 0;
   std::string stop_reason_;
   std::function<void(const std::filesystem::path&)> painter_;
+  RunEvaluation* evaluation_ = nullptr;
 };
 
 } // namespace scoreact

@@ -40,6 +40,7 @@ const std::vector<MetricInfo>& run_resources() {
       {"checkpoint_time", "s", "time spent on writing checkpoints after the epoch before"},
       {"trajectory_time", "s",
        "time spent on the trajectory file of the epoch before, its means included; 0 without one"},
+      {"evaluation_time", "s", "time spent on evaluating the policy after the epoch before; 0 without it"},
       {"communication_time", "s",
        "time of the epoch spent in collectives, waiting for other ranks included; mean over the ranks"}};
   return kResources;

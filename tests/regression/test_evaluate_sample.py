@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+from safetensors_file import read_safetensors, write_safetensors
 
 PROGRAM = os.environ["SCOREACT"]
 DIGITS = Path(os.environ["SCOREACT_SOURCE_DIR"]) / "inputs" / "digits"
@@ -32,23 +33,6 @@ def scoreact(*words: object, code: int = 0, ranks: int = 1) -> subprocess.Comple
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, f"{' '.join(command)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
-
-
-def load_latents(path: Path) -> npt.NDArray[np.float32]:
-    """The tensor `latents` of a safetensors file: u64 length, JSON header, raw numbers."""
-    content = path.read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
-    entry = json.loads(content[8:start])["latents"]
-    assert entry["dtype"] == "F32"
-    begin, end = entry["data_offsets"]
-    return np.frombuffer(content[start + begin : start + end], dtype=np.float32).reshape(entry["shape"])
-
-
-def save_latents(array: npt.NDArray[np.float32], path: Path) -> None:
-    entry = {"dtype": "F32", "shape": array.shape, "data_offsets": [0, array.nbytes]}
-    header = json.dumps({"latents": entry}).encode()
-    header += b" " * (-len(header) % 8)
-    path.write_bytes(len(header).to_bytes(8, "little") + header + array.tobytes())
 
 
 def overrides() -> list[object]:
@@ -133,6 +117,50 @@ def test_evaluate_leaves_a_damaged_checkpoint_out(tmp_path: Path) -> None:
     assert "epoch_000001" in done.stderr
 
 
+def tables_of(run: Path) -> dict[str, npt.NDArray[np.float64]]:
+    with h5py.File(run / "run.h5") as file:
+        return {name: file["evaluation"][name][:] for name in ("epoch", "steps", *TABLES)}
+
+
+def test_finetune_evaluates_while_it_trains(tmp_path: Path) -> None:
+    """The same rows as `evaluate` makes of the checkpoints, also when the run was interrupted, and of the moving average."""
+    settings = {
+        "run.eval_freq": 1,
+        "evaluate.steps": [4, 6],
+        "evaluate.num_samples": 20,
+        "train.ema_decay": 0.5,
+    }
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    command = ("finetune", DIGITS / "ctrl.toml", *overrides(), *words, "--quiet", "--out")
+    scoreact(*command, tmp_path / "whole")
+    found = tables_of(tmp_path / "whole")
+    assert list(found["epoch"]) == [0, 1, 2]
+    scoreact(*command, tmp_path / "stopped", "--max-time", "00:00:01", code=75)
+    scoreact(*command, tmp_path / "stopped", ranks=2)
+    with h5py.File(tmp_path / "stopped" / "run.h5") as file:
+        assert file["resources/restarts"][-1] == 1
+    evaluate(tmp_path / "whole")
+    for other in (tables_of(tmp_path / "stopped"), tables_of(tmp_path / "whole")):
+        for name, values in found.items():
+            assert np.array_equal(values, other[name], equal_nan=True), name
+
+
+def test_the_policy_that_is_written_is_the_moving_average(tmp_path: Path) -> None:
+    """With one update an epoch, from the checkpoints' weights by the recursion itself."""
+    scoreact("finetune", DIGITS / "ctrl.toml", *overrides(), "--set", "train.ema_decay=0.75", "--out", tmp_path, "--quiet")
+    average = read_safetensors(DIGITS / "model" / "diffusion_pytorch_model.safetensors")
+    for epoch in (1, 2):
+        weights = read_safetensors(tmp_path / "checkpoints" / f"epoch_00000{epoch}" / "policy.safetensors")
+        average = {name: 0.75 * average[name] + 0.25 * weights[name] for name in average}
+    written = read_safetensors(tmp_path / "policy" / "diffusion_pytorch_model.safetensors")
+    assert written.keys() == average.keys()
+    moved = 0.0
+    for name, values in written.items():
+        assert np.allclose(values, average[name], rtol=1e-5, atol=1e-7), name
+        moved = max(moved, float(np.abs(values - weights[name]).max()))
+    assert moved > 1e-4, "the average lags behind the weights"
+
+
 def test_evaluate_check_writes_nothing(run: Path) -> None:
     before = (run / "run.h5").read_bytes()
     scoreact("evaluate", run, "--check")
@@ -160,19 +188,19 @@ def test_sample_draws_prompts_in_turn_and_repeats(tmp_path: Path) -> None:
         assert file.attrs["seed"] == 3
     for name in ("samples.h5", "grid.png", "latents.safetensors"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
-    assert np.array_equal(load_latents(tmp_path / "one" / "latents.safetensors"), images)
-    assert np.array_equal(load_latents(tmp_path / "ranks" / "latents.safetensors"), images)
-    assert not np.array_equal(load_latents(tmp_path / "other" / "latents.safetensors"), images)
+    assert np.array_equal(read_safetensors(tmp_path / "one" / "latents.safetensors")["latents"], images)
+    assert np.array_equal(read_safetensors(tmp_path / "ranks" / "latents.safetensors")["latents"], images)
+    assert not np.array_equal(read_safetensors(tmp_path / "other" / "latents.safetensors")["latents"], images)
 
 
 def test_sample_starts_from_given_noise(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).standard_normal((3, 1, 8, 8)).astype(np.float32)
-    save_latents(noise, tmp_path / "noise.safetensors")
+    write_safetensors(tmp_path / "noise.safetensors", {"latents": noise})
     words = ["sample", DIGITS / "model", "--init-latents", tmp_path / "noise.safetensors", "--class", 4]
     words += ["--eta", 0, "--steps", 5, "--quiet"]
     scoreact(*words, "--seed", 1, "--out", tmp_path / "a")
     scoreact(*words, "--seed", 2, "--out", tmp_path / "b")
-    first, second = (load_latents(tmp_path / name / "latents.safetensors") for name in "ab")
+    first, second = (read_safetensors(tmp_path / name / "latents.safetensors")["latents"] for name in "ab")
     assert first.shape == noise.shape
     assert np.array_equal(first, second), "a deterministic solver has no other noise than the given one"
     assert not np.allclose(first, noise)
@@ -182,9 +210,9 @@ def test_sample_starts_from_given_noise(tmp_path: Path) -> None:
 
 def test_sample_draws_other_sizes_from_given_noise(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).standard_normal((2, 1, 12, 16)).astype(np.float32)
-    save_latents(noise, tmp_path / "noise.safetensors")
+    write_safetensors(tmp_path / "noise.safetensors", {"latents": noise})
     scoreact("sample", DIGITS / "model", "--init-latents", tmp_path / "noise.safetensors", "--out", tmp_path / "out")
-    assert load_latents(tmp_path / "out" / "latents.safetensors").shape == noise.shape
+    assert read_safetensors(tmp_path / "out" / "latents.safetensors")["latents"].shape == noise.shape
 
 
 def test_sample_of_a_run_is_its_newest_checkpoint(run: Path, tmp_path: Path) -> None:
@@ -192,7 +220,7 @@ def test_sample_of_a_run_is_its_newest_checkpoint(run: Path, tmp_path: Path) -> 
     scoreact("sample", run, *words, tmp_path / "run")
     scoreact("sample", run / "policy", *words, tmp_path / "policy")
     scoreact("sample", DIGITS / "model", *words, tmp_path / "base")
-    drawn = {name: load_latents(tmp_path / name / "latents.safetensors") for name in ("run", "policy", "base")}
+    drawn = {name: read_safetensors(tmp_path / name / "latents.safetensors")["latents"] for name in ("run", "policy", "base")}
     assert np.array_equal(drawn["run"], drawn["policy"])
     assert not np.array_equal(drawn["run"], drawn["base"])
 

@@ -1,7 +1,9 @@
 """scoreact finetune as a user runs it: metrics, files, the same bits for any ranks and after any interruption."""
 
+import contextlib
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -202,6 +204,35 @@ def test_ranks_that_compute_with_different_instructions_are_named_once(tmp_path:
     for text in warning:
         assert "rank 0 on " in text and "and rank 1 on " in text and "LibTorch DEFAULT" in text
         assert "ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=AVX2" in text
+
+
+def on_a_terminal(line: list[str]) -> str:
+    """What a person sees who types this line."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # Linux's end of file on a terminal
+            while chunk := os.read(ours, 65536):
+                seen += chunk
+        os.close(ours)
+    assert process.returncode == 0, seen.decode()
+    return seen.decode()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_terminal_shows_one_bar_and_a_log_a_line_an_epoch(tmp_path: Path, ranks: int) -> None:
+    def line(out: Path) -> list[str]:
+        return [word for word in command("ctrl.toml", out, ranks=ranks) if word != "--quiet"]
+
+    seen = on_a_terminal(line(tmp_path / "seen"))
+    assert seen.count("\r\033[Kepoch") == EPOCHS
+    assert "[========================]" in seen.rsplit("\r\033[K", 1)[1] and "ETA" in seen
+    log = finish(line(tmp_path / "log")).stdout
+    assert "\r" not in log
+    assert [entry.split("  ")[0] for entry in log.splitlines() if entry.startswith("epoch ")] == [
+        f"epoch {epoch}/{EPOCHS}" for epoch in range(1, EPOCHS + 1)
+    ]
 
 
 def test_another_seed_has_other_bits(tmp_path: Path, undisturbed: Callable[[str], Path]) -> None:

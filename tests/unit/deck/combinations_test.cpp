@@ -37,7 +37,7 @@ TEST(Combinations, BatchesDivideOneAnother) {
 TEST(Combinations, ReservedValuesAreRefusedRatherThanIgnored) {
   EXPECT_EQ(refusal({"run.precision=tf32"}), "");
   EXPECT_THAT(refusal({"run.precision=bf16"}), HasSubstr("bf16 is for frozen weights"));
-  EXPECT_THAT(refusal({"run.eval_freq=5"}), HasSubstr("scoreact evaluate"));
+  EXPECT_EQ(refusal({"run.eval_freq=5"}), "");
 }
 
 TEST(Combinations, DeterministicStepsHaveNeitherTransitionDensityNorPathKl) {
