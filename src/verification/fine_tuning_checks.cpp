@@ -3,6 +3,7 @@
 #include "diffusion/grid.hpp"
 #include "models/analytic/analytic_denoiser.hpp"
 #include "rewards/reward_options.hpp"
+#include "rl/advantage.hpp"
 #include "rl/ctrl.hpp"
 #include "rl/path_kl.hpp"
 #include "rl/rollout.hpp"
@@ -46,6 +47,7 @@ struct Outcome {
   at::Tensor states;  ///< [n, d] float64
   at::Tensor rewards; ///< [n] float64
   at::Tensor kl;      ///< [n] float64, nats
+  at::Tensor rate;    ///< [steps, n] float64, q of every step under the fitted V; undefined without a fit
 };
 
 Outcome fine_tune(const Study& study, const VerifyOptions& options) {
@@ -107,7 +109,12 @@ Outcome fine_tune(const Study& study, const VerifyOptions& options) {
   Trajectories fresh = roll_out(4 * samples, 1000);
   fresh.times = all_times(table.size(), fresh.samples());
   attach_pretrained(fresh, policy, samples / 8);
-  return {fresh.final_state().to(torch::kFloat64).clone(), fresh.reward, integrate(fresh, fresh.kl_step)};
+  if (value.steps_per_epoch > 0) {
+    algorithm.advantage = "increment";
+    attach_advantage(fresh, policy, *ctrl.value_function(), algorithm, samples / 8);
+  }
+  return {fresh.final_state().to(torch::kFloat64).clone(), fresh.reward, integrate(fresh, fresh.kl_step),
+          fresh.advantage};
 }
 
 MeanError statistics(const at::Tensor& values) {
@@ -138,6 +145,12 @@ CheckRows fine_tuning_checks(const VerifyOptions& options) {
     rows.push_back(within(prefix + "E RM - lambda KL",
                           statistics(outcome.rewards - study.kl_weight * outcome.kl), objective,
                           study.tolerance * gain));
+    if (outcome.rate.defined()) { // E_pi q = 0 on the policy's own states (G7), up to the fit of V
+      const auto parts = outcome.rate.chunk(3);
+      for (std::size_t part = 0; part < parts.size(); ++part)
+        rows.push_back(within(fmt::format("{}E q, third {} of the steps", prefix, part + 1),
+                              statistics(parts[part].sum(0)), 0, study.tolerance * gain));
+    }
     const Point mean = tilted.mean();
     const auto covariance = tilted.covariance();
     const auto centred = outcome.states - outcome.states.mean(0);
