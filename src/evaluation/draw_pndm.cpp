@@ -15,9 +15,13 @@ at::Tensor draw_part(Denoiser& network, const std::vector<PndmStep>& steps, doub
   const Schedule& schedule = network.schedule();
   std::deque<at::Tensor> outputs; // newest first
   at::Tensor marked = x;
-  for (const PndmStep& step : steps) {
-    const double tau = schedule.tau_of_index(static_cast<double>(step.timestep));
-    const RowTimes times = row_times(schedule, {{tau, step.abar}}, x.size(0), x);
+  std::vector<std::pair<double, double>> calls;
+  for (const PndmStep& step : steps)
+    calls.emplace_back(schedule.tau_of_index(static_cast<double>(step.timestep)), step.abar);
+  const RowTimes of_calls = row_times(schedule, calls, 1, x);
+  for (std::size_t call = 0; call < steps.size(); ++call) {
+    const PndmStep& step = steps[call];
+    const RowTimes times = rows_at(of_calls, static_cast<long>(call), x.size(0));
     if (step.marks)
       marked = x;
     const at::Tensor output = guided_prediction(network, x, times, prompt, guidance_scale);

@@ -23,6 +23,9 @@ struct RowTimes {
 /// device.
 RowTimes row_times(const Schedule&, const std::vector<std::pair<double, double>>& tau_abar,
                    long rows_per_time, const at::Tensor& like);
+/// `rows` rows at one of the times of row_times(..., 1, ...): no copy from the host, which a sampler would
+/// wait for in every step.
+RowTimes rows_at(const RowTimes& times, long time, long rows);
 
 class Denoiser {
  public:

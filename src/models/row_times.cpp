@@ -25,4 +25,11 @@ RowTimes row_times(const Schedule& schedule, const std::vector<std::pair<double,
   return {rows[0], rows[1], rows[2], rows[3]};
 }
 
+RowTimes rows_at(const RowTimes& times, long time, long rows) {
+  const auto repeated = [&](const at::Tensor& of_times) {
+    return of_times.narrow(0, time, 1).expand({rows}).contiguous();
+  };
+  return {repeated(times.timestep), repeated(times.alpha), repeated(times.sigma), repeated(times.tau)};
+}
+
 } // namespace scoreact

@@ -33,15 +33,24 @@ struct StepOutput {
 class Stepper {
  public:
   Stepper(ScorePolicy& policy, const StepTable& table, const std::vector<ActionStep>& actions,
-          const RolloutKey& key)
-      : policy_(policy), table_(table), actions_(actions), key_(key) {}
+          const RolloutKey& key, const at::Tensor& on_device)
+      : policy_(policy), table_(table), actions_(actions), key_(key) {
+    std::vector<std::pair<double, double>> begins, ends;
+    for (const Step& step : table.steps) {
+      begins.emplace_back(step.tau, step.abar);
+      ends.emplace_back(step.tau_next, step.abar_next);
+    }
+    begins_ = row_times(policy.schedule(), begins, 1, on_device);
+    if (table.two_stage())
+      ends_ = row_times(policy.schedule(), ends, 1, on_device);
+  }
 
   /// `x0hat_previous` is replaced by this step's x0hat when the solver is multistep.
   RowTimes advance(long k, std::int64_t first_sample, const at::Tensor& x, const at::Tensor& prompt,
                    at::Tensor& x0hat_previous, const StepOutput& out) {
     const Step& step = table_.steps[static_cast<std::size_t>(k)];
     const ActionStep& action = actions_[static_cast<std::size_t>(k)];
-    RowTimes times = row_times(policy_.schedule(), {{step.tau, step.abar}}, x.size(0), x);
+    RowTimes times = rows_at(begins_, k, x.size(0));
     const at::Tensor mean = policy_.mean(x, times, prompt);
     out.mean.copy_(mean);
 
@@ -53,7 +62,7 @@ class Stepper {
       kernels::StepCoefficients predictor{step.predict_keep, step.predict_push, 0.0, step.predict_spread,
                                           action.action_std};
       run(predictor, k, first_sample, x, {}, {out.mean, out.action, predicted, out.log_prob});
-      const RowTimes end = row_times(policy_.schedule(), {{step.tau_next, step.abar_next}}, x.size(0), x);
+      const RowTimes end = rows_at(ends_, k, x.size(0));
       const at::Tensor second = policy_.mean(predicted, end, prompt) + (out.action - out.mean);
       run(coefficients, k, first_sample, x, {}, out);
       out.next.add_(second, step.push_second);
@@ -84,6 +93,7 @@ class Stepper {
   const StepTable& table_;
   const std::vector<ActionStep>& actions_;
   RolloutKey key_;
+  RowTimes begins_, ends_; ///< [K], of the steps; ends for stochastic Heun
 };
 
 void initial_noise(const RolloutKey& key, std::int64_t first_sample, const at::Tensor& out) {
@@ -126,7 +136,7 @@ Trajectories collect(ScorePolicy& policy, const StepTable& table, const std::vec
   batch.mean = allocate(steps);
   batch.log_prob = at::empty({steps, samples}, batch.x.options().dtype(at::kDouble));
 
-  Stepper stepper(policy, table, actions, key);
+  Stepper stepper(policy, table, actions, key, prompt);
   for (long first = 0; first < samples; first += shard.micro_batch) {
     const auto part = [&](const at::Tensor& buffer, long k) {
       return buffer[k].narrow(0, first, shard.micro_batch);
@@ -158,7 +168,7 @@ at::Tensor draw(ScorePolicy& policy, const StepTable& table, const std::vector<A
   // given noise decides the size: convolutional networks draw other sizes than they were trained at
   const std::vector<long> shape = initial.defined() ? initial.sizes().slice(1).vec() : policy.sample_shape();
   at::Tensor finals = at::empty(with_leading(shard.count, shape), options);
-  Stepper stepper(policy, table, actions, key);
+  Stepper stepper(policy, table, actions, key, prompt);
   for (long first = 0; first < shard.count; first += shard.micro_batch) {
     const long rows = std::min(shard.micro_batch, shard.count - first);
     at::Tensor x = at::empty(with_leading(rows, shape), options), next = at::empty_like(x);
