@@ -1,19 +1,17 @@
 """scoreact make-fixture and forward for the networks of rewards: CLIP and ImageReward, without Python's versions of them."""
 
-import json
 import os
 import pickletools
-import struct
 import subprocess
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors_file import read_safetensors, write_safetensors
 
 PROGRAM = os.environ["SCOREACT"]
 BAD_DATA = 65
-TYPES = {"F32": np.float32, "I64": np.int64}
 
 
 def scoreact(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -26,32 +24,11 @@ def make(name: str, folder: Path) -> Path:
     return folder / name
 
 
-def write(path: Path, arrays: dict) -> None:
-    header, data = {}, b""
-    for name, array in arrays.items():
-        dtype = next(key for key, kind in TYPES.items() if kind == array.dtype.type)
-        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [len(data), len(data) + array.nbytes]}
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def read(path: Path) -> dict:
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    return {
-        name: np.frombuffer(content[8 + length :][slice(*entry["data_offsets"])], TYPES[entry["dtype"]]).reshape(entry["shape"])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
-
-
 def forward(folder: Path, inputs: dict, *options: str) -> dict:
-    write(folder / "in.safetensors", inputs)
+    write_safetensors(folder / "in.safetensors", inputs)
     done = scoreact("forward", folder, "--inputs", folder / "in.safetensors", "--out", folder / "out.safetensors", *options)
     assert done.returncode == 0, done.stderr
-    outputs = read(folder / "out.safetensors")
+    outputs = read_safetensors(folder / "out.safetensors")
     (folder / "in.safetensors").unlink()
     (folder / "out.safetensors").unlink()
     return outputs
@@ -125,6 +102,6 @@ def test_ids_beyond_the_vocabulary_are_refused(name: str, tmp_path: Path) -> Non
     folder = make(name, tmp_path)
     ids = np.array([[1, 40000]], np.int64)
     inputs = {"pixel_values": noise(1, 3, 64, 64), "input_ids": ids, "attention_mask": np.ones_like(ids)}
-    write(tmp_path / "in.safetensors", inputs)
+    write_safetensors(tmp_path / "in.safetensors", inputs)
     done = scoreact("forward", folder, "--inputs", tmp_path / "in.safetensors", "--out", tmp_path / "out.safetensors")
     assert done.returncode == BAD_DATA and "input_ids: expected numbers from 0 to" in done.stderr

@@ -1,15 +1,17 @@
 """Stable Diffusion as a user runs it, on the fixture tiny-sd: pictures as diffusers draws them, LoRA by CTRL and DDPO, the same bits on any ranks."""
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from safetensors_file import read_safetensors
+from safetensors_file import read_safetensors, write_safetensors
 from same_bits import assert_same
 
 PROGRAM = os.environ["SCOREACT"]
@@ -105,6 +107,30 @@ def test_a_lora_is_trained_with_the_same_bits_on_two_ranks(tiny: Path, tmp_path:
     lora = read_safetensors(tmp_path / "one" / "policy" / "pytorch_lora_weights.safetensors")
     assert all(".lora." in name for name in lora)
     assert all(np.abs(values).max() > 0 for name, values in lora.items() if ".up." in name or "lora_B" in name)
+
+
+@pytest.fixture(scope="module")
+def rewards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of networks for rewards, by their kind: ImageReward, and a CLIP with LAION's head of five maps."""
+    folder = tmp_path_factory.mktemp("rewards")
+    for name in ("tiny-image-reward", "tiny-clip"):
+        run("make-fixture", name, "--out", folder / name)
+    widths, head = [24, 8, 8, 8, 8, 1], {}  # 24: the CLIP's embedding
+    for layer, (inputs, outputs) in zip((0, 2, 4, 6, 7), itertools.pairwise(widths), strict=True):
+        head[f"layers.{layer}.weight"] = np.full((outputs, inputs), 0.3, np.float32)
+        head[f"layers.{layer}.bias"] = np.zeros(outputs, np.float32)
+    write_safetensors(folder / "tiny-clip" / "sac+logos+ava1-l14-linearMSE.safetensors", head)
+    return {"image_reward": folder / "tiny-image-reward", "aesthetic": folder / "tiny-clip"}
+
+
+@pytest.mark.parametrize("deck", sorted(path.stem for path in (SOURCE / "inputs" / "sd15").glob("*.toml")))
+def test_every_deck_passes_one_tiny_step(tiny: Path, rewards: dict[str, Path], tmp_path: Path, deck: str) -> None:
+    path = SOURCE / "inputs" / "sd15" / f"{deck}.toml"
+    kind = tomllib.loads(path.read_text())["reward"]["kind"]
+    words = ["--set", f'model.path="{tiny}"', "--check", "--out", tmp_path / "out"]
+    if kind in rewards:
+        words += ["--set", f'reward.path="{rewards[kind]}"']
+    run("value-study" if deck == "value_pretrain" else "finetune", path, *words)
 
 
 def test_frozen_weights_in_bfloat16_change_only_rounding(tiny: Path, tmp_path: Path) -> None:

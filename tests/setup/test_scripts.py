@@ -236,6 +236,18 @@ def test_libraries_of_the_user_are_respected(machine, tmp_path, question, file):
     assert machine.shell(question, **{variable: str(folder)}).returncode == 0
 
 
+def test_a_library_of_the_user_that_is_named_later_is_found_then(machine):
+    def configured(**environment: str) -> str:
+        assert machine.shell("set_up OFF", **environment).returncode == 0
+        return machine.called()[-1]
+
+    assert " -U " not in configured()
+    assert " -U " not in configured()
+    assert configured(Torch_ROOT="/mine").endswith(" -U TORCH_* -U Kokkos_DIR")
+    assert " -U " not in configured(Torch_ROOT="/mine")
+    assert " -U " in configured()
+
+
 @pytest.mark.parametrize(
     "given, gpu, expected",
     [({}, "exit 9", "OFF"), ({}, "echo 'GPU 0: some (UUID: x)'", "AUTO"), ({"SCOREACT_ENABLE_CUDA": "ON"}, "exit 9", "ON"),

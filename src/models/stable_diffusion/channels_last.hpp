@@ -9,7 +9,8 @@ namespace scoreact {
 void to_channels_last(torch::nn::Module& network);
 
 /// Does to_channels_last where it pays: on a CUDA device with weights in bfloat16, or in float32 with
-/// run.precision = "tf32". Elsewhere the host's fused kernels and fp32 convolutions want channels first.
+/// run.precision = "tf32". Not on the host, whose fused kernels
+/// read channels first, nor for fp32.
 void to_channels_last_on_tensor_cores(torch::nn::Module& network);
 
 } // namespace scoreact

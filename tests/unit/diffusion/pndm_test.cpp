@@ -3,6 +3,7 @@
 // them.
 #include "diffusion/grid.hpp"
 #include "diffusion/pndm.hpp"
+#include "diffusion/prediction.hpp"
 #include "error/error.hpp"
 
 #include <gtest/gtest.h>
@@ -27,7 +28,7 @@ TEST(Pndm, TheSecondTimeIsVisitedTwice) {
 
 /// The loop of those tests: m(x, t) = x t / (t + 1) on |x| = arange(768) / 768, so that every element goes
 /// its own way. Sum of the absolute results.
-double loop(const std::vector<PndmStep>& steps) {
+double loop(const std::vector<PndmStep>& steps, Prediction output = Prediction::epsilon) {
   double sum = 0;
   for (long i = 0; i < 768; ++i) {
     double x = static_cast<double>(i) / 768, marked = x;
@@ -41,7 +42,9 @@ double loop(const std::vector<PndmStep>& steps) {
       for (std::size_t j = 0; j < step.weight.size(); ++j)
         mixed += step.weight[j] * outputs[j];
       outputs.erase(outputs.begin(), outputs.begin() + step.forgets);
-      x = step.keep * (step.from_marked ? marked : x) + step.push * mixed;
+      const double from = step.from_marked ? marked : x;
+      const LinearMap epsilon = convert(output, Prediction::epsilon, step.abar_from);
+      x = step.keep * from + step.push * (epsilon.on_state * from + epsilon.on_prediction * mixed);
     }
     sum += std::abs(x);
   }
@@ -52,15 +55,28 @@ TEST(Pndm, StableDiffusionLoopInFloat64) {
   EXPECT_NEAR(loop(pndm_steps(noise_of_sd15(), "leading", 50, 1, false, true)), 203.4992260897584, 1e-9);
 }
 
-/// test_scheduler_pndm.py: test_full_loop_no_noise, test_full_loop_with_set_alpha_to_one and
-/// test_full_loop_with_no_set_alpha_to_one, computed in float32; their own tolerance.
+/// test_scheduler_pndm.py: test_full_loop_no_noise, test_full_loop_with_v_prediction,
+/// test_full_loop_with_set_alpha_to_one and test_full_loop_with_no_set_alpha_to_one, computed in float32;
+/// their own tolerance.
 TEST(Pndm, RungeKuttaLoops) {
   EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 0, false, false)), 198.1318,
               1e-2);
+  EXPECT_NEAR(
+      loop(pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 0, false, false), Prediction::v_prediction),
+      67.3986, 1e-2);
   EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 0.01, 0.02), "leading", 10, 0, true, false)), 230.0399,
               1e-2);
   EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 0.01, 0.02), "leading", 10, 0, false, false)), 186.9482,
               1e-2);
+}
+
+/// test_scheduler_pndm.py: test_steps_offset.
+TEST(Pndm, RungeKuttaCallsAreAtTheTimesOfDiffusers) {
+  std::vector<long> times;
+  for (const PndmStep& step : pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 1, false, false))
+    times.push_back(step.timestep);
+  EXPECT_EQ(times, (std::vector<long>{901, 851, 851, 801, 801, 751, 751, 701, 701, 651, 651, 601, 601, 501,
+                                      401, 301, 201, 101, 1}));
 }
 
 TEST(Pndm, ARungeKuttaStepHasFourCalls) {

@@ -36,6 +36,15 @@ struct UnetCase {
 
   at::Tensor run() { return network->forward(sample, tensors.at("timestep"), context); }
 
+  /// Output and gradients by both inputs as diffusers has them.
+  void expect_diffusers() {
+    const at::Tensor output = run();
+    EXPECT_LE(relative_error(output, tensors.at("output")), 1e-5);
+    const auto gradients = torch::autograd::grad({output}, {sample, context}, {tensors.at("cotangent")});
+    EXPECT_LE(relative_error(gradients[0], tensors.at("grad.sample")), 1e-4);
+    EXPECT_LE(relative_error(gradients[1], tensors.at("grad.encoder_hidden_states")), 1e-4);
+  }
+
   std::map<std::string, at::Tensor> tensors;
   std::shared_ptr<UNet2DCondition> network;
   at::Tensor sample, context;
@@ -45,12 +54,7 @@ class UnetGolden : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(UnetGolden, GivesDiffusersOutputAndInputGradients) {
   UnetCase golden(GetParam());
-  const at::Tensor output = golden.run();
-  EXPECT_LE(relative_error(output, golden.tensors.at("output")), 1e-5);
-  const auto gradients =
-      torch::autograd::grad({output}, {golden.sample, golden.context}, {golden.tensors.at("cotangent")});
-  EXPECT_LE(relative_error(gradients[0], golden.tensors.at("grad.sample")), 1e-4);
-  EXPECT_LE(relative_error(gradients[1], golden.tensors.at("grad.encoder_hidden_states")), 1e-4);
+  golden.expect_diffusers();
 }
 
 // The orders of memory mix inside: the fused norms give channels first, convolutions channels last.
@@ -59,12 +63,7 @@ TEST_P(UnetGolden, GivesDiffusersOutputAndInputGradientsWithChannelsLast) {
   to_channels_last(*golden.network);
   for (const bool checkpointing : {false, true}) {
     golden.network->set_gradient_checkpointing(checkpointing);
-    const at::Tensor output = golden.run();
-    EXPECT_LE(relative_error(output, golden.tensors.at("output")), 1e-5);
-    const auto gradients =
-        torch::autograd::grad({output}, {golden.sample, golden.context}, {golden.tensors.at("cotangent")});
-    EXPECT_LE(relative_error(gradients[0], golden.tensors.at("grad.sample")), 1e-4);
-    EXPECT_LE(relative_error(gradients[1], golden.tensors.at("grad.encoder_hidden_states")), 1e-4);
+    golden.expect_diffusers();
   }
 }
 
@@ -122,6 +121,16 @@ struct VaeCase {
         network(AutoencoderKL::load(source_path("tests/data/autoencoder_kl"))),
         pixels(tensors.at("sample").clone().requires_grad_(true)),
         latents(tensors.at("latents").clone().requires_grad_(true)) {}
+
+  /// The decoder's output and gradient as diffusers has them; the gradient.
+  at::Tensor expect_diffusers_decoder() {
+    const at::Tensor decoded = network->decode(latents);
+    EXPECT_LE(relative_error(decoded, tensors.at("decoded")), 1e-5);
+    const auto gradient = torch::autograd::grad({decoded}, {latents}, {tensors.at("cotangent.decoded")})[0];
+    EXPECT_LE(relative_error(gradient, tensors.at("grad.latents")), 1e-4);
+    return gradient;
+  }
+
   std::map<std::string, at::Tensor> tensors;
   std::shared_ptr<AutoencoderKL> network;
   at::Tensor pixels, latents;
@@ -140,11 +149,7 @@ TEST(AutoencoderKlGolden, EncodesAsDiffusers) {
 TEST(AutoencoderKlGolden, DecodesAsDiffusersWithChannelsLast) {
   VaeCase golden;
   to_channels_last(*golden.network);
-  const at::Tensor decoded = golden.network->decode(golden.latents);
-  EXPECT_LE(relative_error(decoded, golden.tensors.at("decoded")), 1e-5);
-  const auto gradient =
-      torch::autograd::grad({decoded}, {golden.latents}, {golden.tensors.at("cotangent.decoded")})[0];
-  EXPECT_LE(relative_error(gradient, golden.tensors.at("grad.latents")), 1e-4);
+  golden.expect_diffusers_decoder();
 }
 
 TEST(AutoencoderKlGolden, DecodesAsDiffusersWithAndWithoutCheckpointing) {
@@ -152,11 +157,7 @@ TEST(AutoencoderKlGolden, DecodesAsDiffusersWithAndWithoutCheckpointing) {
   at::Tensor plain;
   for (const bool checkpointing : {false, true}) {
     golden.network->set_gradient_checkpointing(checkpointing);
-    const at::Tensor decoded = golden.network->decode(golden.latents);
-    EXPECT_LE(relative_error(decoded, golden.tensors.at("decoded")), 1e-5);
-    const auto gradient =
-        torch::autograd::grad({decoded}, {golden.latents}, {golden.tensors.at("cotangent.decoded")})[0];
-    EXPECT_LE(relative_error(gradient, golden.tensors.at("grad.latents")), 1e-4);
+    const at::Tensor gradient = golden.expect_diffusers_decoder();
     if (checkpointing) {
       EXPECT_LE(relative_error(gradient, plain), 1e-5);
     }
