@@ -43,7 +43,7 @@ job_tasks() {
   printf '%d' "$tasks"
 }
 
-# When the job ends, in Unix seconds, which the program stops in time for: Slurm before 23 doesn't say it in the environment.
+# When the job ends, in Unix seconds, which the program stops in time for: Slurm 22.05 doesn't say it in the environment.
 if [[ -n ${SLURM_JOB_ID:-} && -z ${SLURM_JOB_END_TIME:-} ]]; then
   end=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null | grep -o ' EndTime=[0-9][^ ]*') &&
     SLURM_JOB_END_TIME=$(date -d "${end# EndTime=}" +%s) && export SLURM_JOB_END_TIME

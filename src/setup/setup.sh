@@ -163,8 +163,12 @@ set_up() {
   fi
   # A build that has the tests keeps them: turning them off would delete what is built.
   if grep -qs '^SCOREACT_BUILD_TESTS:BOOL=ON' build/CMakeCache.txt; then tests=ON; fi
+  # CMake keeps to what it found; it looks again where the user names other places than at the last call.
+  local places="${Torch_ROOT:-}|${Kokkos_ROOT:-}|${CMAKE_PREFIX_PATH:-}" forget=()
+  [[ ! -e build/places || $places == "$(<build/places)" ]] || forget=(-U 'TORCH_*' -U Kokkos_DIR)
   step "configuring build/ (CUDA: $cuda)" \
-    cmake --preset default -DSCOREACT_ENABLE_CUDA="$cuda" -DSCOREACT_BUILD_TESTS="$tests"
+    cmake --preset default -DSCOREACT_ENABLE_CUDA="$cuda" -DSCOREACT_BUILD_TESTS="$tests" "${forget[@]}"
+  printf '%s' "$places" >build/places
 }
 
 # build TARGET
