@@ -47,4 +47,8 @@ LearnReport Ddpo::learn(Trajectories& batch) {
   return report;
 }
 
+LearnCost Ddpo::learn_cost(long samples, long steps, long /*times*/) const {
+  return {.network_evaluations = path_kl_evaluations(samples, steps)};
+}
+
 } // namespace scoreact
