@@ -191,7 +191,8 @@ def compare(row: Row, scoreact: Path, scratch: Path) -> tuple[str, float, float 
     model, run = row.original(network)
     model = model.eval().requires_grad_(False)
     lora = add_lora(model, scratch) if row.lora else {}
-    size = f"{sum(p.numel() for p in (lora.values() if row.lora else model.parameters())) / 1e6:.1f} M"
+    count = sum(p.numel() for p in (lora.values() if row.lora else model.parameters()))
+    size = f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count / 1e3:.0f} k"
     inputs = row.inputs(model)
     floating = [name for name, tensor in inputs.items() if tensor.is_floating_point()] if row.gradients else []
     for name in floating:
