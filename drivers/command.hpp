@@ -39,6 +39,7 @@ struct EvaluateRequest {
 struct ForwardRequest {
   std::string inputs; ///< safetensors file, names of the original Python forward
   bool grad = false;  ///< also gradients of <output, cotangent> to every floating input
+  std::string lora;   ///< file or folder of a LoRA; with grad also the gradients to its tensors
 };
 
 /// Options of `convert`; empty: as in the input.
@@ -63,6 +64,13 @@ struct FidRequest {
   std::string save_stats;                       ///< .npz for the statistics of the first set
 };
 
+/// Options of `goldens`.
+struct GoldensRequest {
+  std::string weights;     ///< which published weights MODEL_DIR holds
+  std::string files = "."; ///< folder of pictures, arrays and LoRAs that goldens need
+  std::string table;       ///< JSON; empty: the built-in table
+};
+
 struct Invocation {
   std::string command; ///< pretrain, finetune, ...
   std::string target;  ///< DECK, RUN_DIR, MODEL_DIR, FILE, IN or NAME as the user wrote it; empty for verify
@@ -84,6 +92,7 @@ struct Invocation {
   FixtureRequest fixture;
   ConvertRequest convert;
   FidRequest fid;
+  GoldensRequest goldens;
 
   std::string device = "auto"; ///< auto | cpu | cuda, what the user wants (run.device, --device)
 
@@ -104,5 +113,6 @@ ExitCode run_inspect(const Invocation&);
 ExitCode run_make_fixture(const Invocation&);
 ExitCode run_convert(const Invocation&);
 ExitCode run_fid(const Invocation&);
+ExitCode run_goldens(const Invocation&);
 
 } // namespace scoreact

@@ -3,7 +3,9 @@
 #include "deck/schema.hpp"
 #include "deck/suggest.hpp"
 #include "deck/toml_document.hpp"
+#include "diffusion/pndm.hpp"
 #include "diffusion/step.hpp"
+#include "evaluation/golden_table.hpp"
 #include "fixtures/fixtures.hpp"
 #include "models/inception/inception_fid.hpp"
 #include "models/inception/inception_input.hpp"
@@ -46,6 +48,9 @@ const Command commands[] = {
     {"convert", "IN", "weights in another file, precision or LoRA spelling; reads what torch.save wrote",
      false, false, false, false},
     {"fid", "A", "Frechet inception distance between two sets of pictures", false, false, true, true},
+    {"goldens", "MODEL_DIR",
+     "published pictures and rewards of real weights, compared; exit 1 if one differs", false, false, true,
+     true},
     {"inspect", "FILE", "what is in a run file, a checkpoint, a safetensors file", false, false, true, false},
     {"make-fixture", "NAME", "a model folder in a published layout, with random weights", false, true, false,
      false},
@@ -71,7 +76,7 @@ std::vector<std::string> known_solvers() {
   for (const std::string& name : solver_names())
     if (std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(name);
-  names.emplace_back("pndm"); // has no transition density, so decks don't have it
+  names.emplace_back(kPndm); // has no transition density, so decks don't have it
   return names;
 }
 
@@ -111,6 +116,14 @@ std::string fixture_names() {
   std::string text = "NAME is one of";
   for (const Fixture& fixture : fixtures())
     text += fmt::format("\n  {:<20} {}", fixture.name, fixture.summary);
+  return text;
+}
+
+/// The weights whose goldens are built in.
+std::string golden_names() {
+  std::string text = "NAME is one of";
+  for (const auto& [name, published] : read_goldens(published_goldens(), "the built-in table").weights)
+    text += fmt::format("\n  {:<20} {}", name, published);
   return text;
 }
 
@@ -158,6 +171,9 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
         ->type_name("FILE")
         ->required();
     app.add_flag("--grad", invocation.forward.grad, "also grad.<input> of <output, cotangent>");
+    app.add_option("--lora", invocation.forward.lora,
+                   "LoRA weights of a U-Net; with --grad also grad.unet.M.lora.down.weight, .up.weight")
+        ->type_name("PATH");
     app.get_option("--out")->required();
   } else if (command == "convert") {
     app.add_option("OUT", invocation.out, "a .safetensors file; a folder for a LoRA as peft keeps it")
@@ -169,7 +185,7 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
                    "IN is a LoRA of any spelling: write it as diffusers, peft or kohya")
         ->type_name("NAME");
     app.footer(
-        "IN is a .safetensors, .bin, .pt or .pth file, the .index.json of shards, or the folder of one "
+        "IN is a .safetensors, .bin, .pt or .pth file, the index (.json) of shards, or the folder of one "
         "network.");
   } else if (command == "make-fixture") {
     app.add_option("--seed", invocation.fixture.seed, "key of the random weights")
@@ -179,6 +195,16 @@ void add_own_options(CLI::App& app, const std::string& command, Invocation& invo
         ->type_name("NAME");
     app.get_option("--out")->required();
     app.footer(fixture_names());
+  } else if (command == "goldens") {
+    GoldensRequest& goldens = invocation.goldens;
+    app.add_option("--weights", goldens.weights, "which published weights MODEL_DIR holds")
+        ->type_name("NAME");
+    app.add_option("--files", goldens.files, "folder with pictures, arrays and LoRAs that some of them need")
+        ->type_name("DIR")
+        ->capture_default_str();
+    app.add_option("--table", goldens.table, "other goldens, JSON as src/evaluation/published_goldens.json")
+        ->type_name("FILE");
+    app.footer(golden_names());
   } else if (command == "fid") {
     FidRequest& fid = invocation.fid;
     app.add_option("B", fid.other, "what to compare A with; may be left out with --save-stats")
@@ -396,7 +422,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   interpret(line.invocation, raw);
   const Command& command = *std::find_if(std::begin(commands), std::end(commands),
                                          [&](const Command& c) { return c.name == line.invocation.command; });
-  if (line.invocation.command == "sample" || line.invocation.command == "forward")
+  if (line.invocation.command == "sample" || line.invocation.command == "forward" ||
+      line.invocation.command == "goldens")
     line.invocation.target = resolve_model_folder(line.invocation.target);
   if (command.deck)
     attach_deck(line.invocation, raw);

@@ -1,5 +1,6 @@
 /// scoreact convert IN OUT: weights in another file, another precision or another LoRA spelling.
 #include "drivers/command.hpp"
+#include "models/shards.hpp"
 #include "models/stable_diffusion/lora_file.hpp"
 #include "models/weights.hpp"
 #include "store/safetensors.hpp"
@@ -39,13 +40,8 @@ at::Tensor converted(const at::Tensor& tensor, const std::optional<at::ScalarTyp
 
 /// IN is a file, the index of shards, or the folder of one network.
 std::map<std::string, at::Tensor> read_any(const std::string& path) {
-  constexpr std::string_view index = ".index.json";
-  if (path.ends_with(index)) {
-    const fs::path file(path);
-    std::string stem = file.filename().string();
-    stem.resize(stem.size() - index.size());
-    stem = fs::path(stem).stem().string(); // without .safetensors or .bin
-    return read_model_weights(file.parent_path().string(), stem == "pytorch_model" ? "model" : stem);
+  if (is_shard_index(path)) {
+    return read_shards(path);
   }
   if (!fs::is_directory(path)) {
     return read_weights(path);

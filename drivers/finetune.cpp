@@ -63,41 +63,68 @@ long resident_megabytes() {
 }
 
 void print_banner(const Deck& deck, const Invocation& invocation, const Communicator& ranks,
-                  const StepTable& table, FlatAdamW& optimizer) {
+                  const StepTable& table, Algorithm& algorithm) {
   std::string versions;
   for (const auto& [library, version] : library_versions())
     versions += fmt::format("{}{} {}", versions.empty() ? "" : ", ", library, version);
   const TrainOptions& train = deck.train;
   const long times = times_trained(train, table.size());
+  FlatAdamW& optimizer = algorithm.policy_optimizer();
   fmt::print(
       "{}\n{} rank(s) x {} thread(s) on {}, gradients summed {}; deck {}\n"
       "{}: {} with {} parameters, {} x {} steps of {} an epoch\n"
-      "samples per epoch {}, total train batch {}, optimiser updates per epoch {}, trained times {} of {}, "
-      "network evaluations per epoch: rollout {}, update {}\n",
+      "samples per epoch {}, total train batch {}, optimiser updates per epoch {}, trained times {} of {}\n",
       versions, ranks.size(), invocation.threads, device_of(invocation.device_id).str(),
       optimizer.summed_how(), deck.path, deck.run.name, deck.algorithm.name, optimizer.parameters().size(),
       deck.sample.samples_per_epoch, table.size(), table.solver, deck.sample.samples_per_epoch,
-      train.minibatch_size, updates_per_epoch(deck.sample.samples_per_epoch, train), times, table.size(),
-      rollout_network_evaluations(table, deck.sample.samples_per_epoch, deck.sample.guidance_scale),
-      times * deck.sample.samples_per_epoch * train.num_inner_epochs);
+      train.minibatch_size, updates_per_epoch(deck.sample.samples_per_epoch, train), times, table.size());
+}
+
+/// Samples times passes of every network in an epoch.
+void print_cost(const Deck& deck, const Denoiser& network, const StepTable& table,
+                const Algorithm& algorithm) {
+  const long samples = deck.sample.samples_per_epoch, times = times_trained(deck.train, table.size());
+  const double guidance = deck.sample.guidance_scale;
+  const long passes = guidance == 1.0 ? 1 : 2;
+  const LearnCost cost = algorithm.learn_cost(samples, table.size(), times);
+  const long judged = samples + cost.rewards;
+  fmt::print("network evaluations per epoch: rollout {}, {} {}, update {}; reward {}{}{}\n",
+             rollout_network_evaluations(table, samples, guidance),
+             deck.algorithm.name == "ctrl" ? "value" : "path KL", passes * cost.network_evaluations,
+             passes * times * samples * deck.train.num_inner_epochs, judged,
+             cost.copies > 0 ? fmt::format(", value network's copy of it {}", cost.copies) : "",
+             network.pixel_shape() == network.sample_shape()
+                 ? ""
+                 : fmt::format(", decoder {}", judged + cost.copies));
 }
 
 /// What an epoch holds in memory beside the networks' activations, on this rank: the weights (base and
-/// trained, with gradient and two moments of what is trained) and the trajectories.
-void print_memory(const Deck& deck, const Denoiser& network, const Shard& shard, long steps, long trained) {
+/// trained, with gradient and two moments of what is trained), the trajectories, and what the value is fitted
+/// to.
+void print_memory(const Deck& deck, const Denoiser& network, const Shard& shard, long steps,
+                  Algorithm& algorithm) {
   long elements = 1;
   for (const long extent : network.sample_shape())
     elements *= extent;
   constexpr double kMegabyte = 1 << 20;
   const double states = 4.0 * static_cast<double>((3 * steps + 1) * shard.count * elements) / kMegabyte;
-  const double optimiser = 16.0 * static_cast<double>(trained) / kMegabyte;
-  fmt::print(
-      "memory a rank: trajectories {:.0f} MB, trained weights with gradient and moments {:.0f} MB, held now "
-      "{} MB; network calls of {} rows in the rollout, {} in the update\n",
-      states, optimiser, resident_megabytes(),
-      deck.sample.micro_batch_size * (deck.sample.guidance_scale == 1.0 ? 1 : 2),
-      deck.train.micro_batch_size * times_trained(deck.train, steps) *
-          (deck.sample.guidance_scale == 1.0 ? 1 : 2));
+  const auto with_moments = [](FlatAdamW& optimizer) {
+    return 16.0 * static_cast<double>(optimizer.parameters().size()) / kMegabyte;
+  };
+  std::string of_value;
+  if (ValueFunction* value = algorithm.value_function()) {
+    const long rows = shard.count * times_trained(deck.train, steps);
+    of_value = fmt::format(", the value network's {:.0f} MB and the states that it is fitted at {:.0f} MB",
+                           with_moments(value->optimizer()),
+                           4.0 * static_cast<double>(2 * rows * elements) / kMegabyte);
+  }
+  fmt::print("memory a rank: trajectories {:.0f} MB, trained weights with gradient and moments {:.0f} MB{}, "
+             "held now "
+             "{} MB; network calls of {} rows in the rollout, {} in the update\n",
+             states, with_moments(algorithm.policy_optimizer()), of_value, resident_megabytes(),
+             deck.sample.micro_batch_size * (deck.sample.guidance_scale == 1.0 ? 1 : 2),
+             deck.train.micro_batch_size * times_trained(deck.train, steps) *
+                 (deck.sample.guidance_scale == 1.0 ? 1 : 2));
 }
 
 /// Noise of rollouts before the first epoch: keys that no epoch has.
@@ -160,9 +187,9 @@ ExitCode run_finetune(const Invocation& invocation) {
     for (const std::string& line : warnings(deck))
       fmt::print(stderr, "scoreact: warning: {}\n", line);
     const StepTable table = table_of(key_of(0));
-    print_banner(deck, invocation, ranks, table, algorithm->policy_optimizer());
-    print_memory(deck, *network, shard, table.size(),
-                 static_cast<long>(algorithm->policy_optimizer().parameters().size()));
+    print_banner(deck, invocation, ranks, table, *algorithm);
+    print_cost(deck, *network, table, *algorithm);
+    print_memory(deck, *network, shard, table.size(), *algorithm);
     std::fflush(stdout); // a log shows it before the first epoch, which may take an hour
   }
 

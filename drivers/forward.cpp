@@ -9,8 +9,8 @@
 namespace scoreact {
 namespace {
 
-/// grad.<input> of <main output, cotangent> for every floating-point input; zeros where it does not matter.
-/// A cotangent may lack the output's axes of length 1, as a reward per picture does.
+/// grad.<name> of <main output, cotangent> for every floating-point input and tensor of a LoRA; zeros where
+/// it does not matter. A cotangent may lack the output's axes of length 1, as a reward per picture does.
 NamedTensors gradients(const at::Tensor& output, const at::Tensor& cotangent, const NamedTensors& inputs) {
   SCOREACT_REQUIRE(cotangent.squeeze().sizes() == output.squeeze().sizes(), ExitCode::data,
                    "cotangent: expected the shape of the output, [{}], found [{}]",
@@ -34,7 +34,10 @@ ExitCode run_forward(const Invocation& invocation) {
   std::string directory = invocation.target;
   const ForwardNetwork& network = forward_network(directory);
   const bool grad = invocation.forward.grad;
-  ForwardInputs inputs(invocation.forward.inputs, grad, device_of(invocation.device_id));
+  const ForwardRequest& request = invocation.forward;
+  SCOREACT_REQUIRE(request.lora.empty() || network.takes_lora, ExitCode::usage,
+                   "--lora: belongs to a UNet2DConditionModel, found {}", network.name);
+  ForwardInputs inputs(request.inputs, grad, device_of(invocation.device_id), request.lora);
   std::vector<std::string> known = network.inputs;
   if (grad)
     known.emplace_back("cotangent");

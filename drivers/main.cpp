@@ -121,6 +121,8 @@ ExitCode run(const Invocation& invocation) {
     return run_make_fixture(invocation);
   if (invocation.command == "fid")
     return run_fid(invocation);
+  if (invocation.command == "goldens")
+    return run_goldens(invocation);
   SCOREACT_FAIL(ExitCode::internal, "command {} is not wired to a function", invocation.command);
 }
 

@@ -1,9 +1,9 @@
 /// scoreact sample DECK|RUN_DIR|MODEL_DIR: draws pictures from a base model, from the newest checkpoint of a
 /// run, or from a bare model directory.
 #include "command.hpp"
-#include "diffusion/pndm.hpp"
-#include "evaluation/draw_pndm.hpp"
+#include "evaluation/draw_as_scheduler.hpp"
 #include "evaluation/inference.hpp"
+#include "evaluation/known_noise.hpp"
 #include "evaluation/sample_files.hpp"
 #include "models/json_file.hpp"
 #include "models/registry.hpp"
@@ -16,7 +16,6 @@
 #include "run/stopwatch.hpp"
 #include "store/run_directory.hpp"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
@@ -26,8 +25,6 @@
 namespace scoreact {
 namespace {
 
-constexpr const char* kPndm = "pndm"; ///< not a solver of decks: it has no transition density
-
 /// Whether a folder is a StableDiffusionPipeline.
 bool is_text_to_image(const std::string& folder) {
   const std::filesystem::path index = std::filesystem::path(folder) / "model_index.json";
@@ -35,15 +32,6 @@ bool is_text_to_image(const std::string& folder) {
     return false;
   const nlohmann::json json = read_json(index.string());
   return json_value<std::string>(json, "_class_name", "", index.string()).starts_with("StableDiffusion");
-}
-
-/// The solver that a pipeline's scheduler is.
-std::string own_solver(const std::string& scheduler) {
-  if (scheduler == "PNDMScheduler")
-    return kPndm;
-  if (scheduler == "DDPMScheduler")
-    return "ddpm";
-  return scheduler == "DPMSolverMultistepScheduler" ? "dpmpp_2m" : "ddim";
 }
 
 /// What a bare model directory is drawn with: the defaults of a deck, on the schedule of the model.
@@ -55,7 +43,8 @@ Deck deck_of(const Invocation& invocation) {
   if (is_text_to_image(invocation.target)) { // the pipeline's defaults
     deck.model.kind = "stable_diffusion";
     deck.model.train = "nothing";
-    deck.sample.solver = own_solver(read_scheduler_config(invocation.target).class_name);
+    if (!invocation.sample.solver)
+      deck.sample.solver = solver_of(read_scheduler_config(invocation.target));
     deck.sample.eta = 0;
     deck.sample.guidance_scale = 7.5;
     deck.sample.micro_batch_size = 4;
@@ -134,13 +123,6 @@ at::Tensor read_initial(const std::string& file, const std::vector<long>& sample
   return noise.to(at::kFloat).contiguous();
 }
 
-/// diffusers' randn_tensor with a CPU generator: all samples in one draw.
-at::Tensor torch_noise(std::uint64_t seed, long count, const std::vector<long>& sample_shape) {
-  std::vector<std::int64_t> sizes = {count};
-  sizes.insert(sizes.end(), sample_shape.begin(), sample_shape.end());
-  return at::randn(sizes, at::detail::createCPUGenerator(seed), at::TensorOptions().dtype(at::kFloat));
-}
-
 /// Deck first, command line over it; --check: the smallest problem.
 void apply_request(Deck& deck, const Invocation& invocation) {
   const SampleRequest& request = invocation.sample;
@@ -154,12 +136,6 @@ void apply_request(Deck& deck, const Invocation& invocation) {
     sample.num_steps = std::min(sample.num_steps, 2L);
 }
 
-struct Drawn {
-  at::Tensor finals; ///< of this rank
-  std::string solver;
-  double eta = 0;
-};
-
 /// @param as_scheduler take the steps of the model's own scheduler file, as diffusers would, not those of a
 /// deck
 Drawn draw_samples(const std::shared_ptr<Denoiser>& network, const Deck& deck, bool as_scheduler,
@@ -167,16 +143,9 @@ Drawn draw_samples(const std::shared_ptr<Denoiser>& network, const Deck& deck, b
                    const RolloutKey& key) {
   const SampleOptions& sample = deck.sample;
   const auto* pipeline = dynamic_cast<const StableDiffusion*>(network.get());
-  if (sample.solver == kPndm) {
-    const SchedulerConfig& scheduler = pipeline->scheduler();
-    const std::string spacing = scheduler.timestep_spacing.empty() ? "leading" : scheduler.timestep_spacing;
-    const auto steps = pndm_steps(scheduler.schedule, spacing, sample.num_steps, scheduler.steps_offset,
-                                  scheduler.set_alpha_to_one, scheduler.skip_prk_steps);
-    return {draw_pndm(*network, steps, sample.guidance_scale, shard.micro_batch, noise, prompt), kPndm, 0};
-  }
-  const StepTable table = as_scheduler && pipeline != nullptr
-                              ? scheduler_step_table(pipeline->scheduler(), sample)
-                              : step_table(network->schedule(), sample, key);
+  if (pipeline != nullptr && (as_scheduler || sample.solver == kPndm))
+    return draw_as_scheduler(network, pipeline->scheduler(), sample, shard, prompt, noise, key);
+  const StepTable table = step_table(network->schedule(), sample, key);
   ScorePolicy policy(network, sample.guidance_scale);
   return {draw(policy, table, mean_actions(table), shard, prompt, key, noise), table.solver, table.eta};
 }
@@ -228,8 +197,11 @@ ExitCode run_sample(const Invocation& invocation) {
       initial.defined() ? initial.size(0) : request.count.value_or(std::max(1L, deck.store.images_per_epoch));
   if (invocation.check)
     count = std::min(count, 2L);
-  if (request.torch_seed)
-    initial = torch_noise(*request.torch_seed, count, network->sample_shape());
+  if (request.torch_seed) {
+    std::vector<std::int64_t> shape = network->sample_shape();
+    shape.insert(shape.begin(), count);
+    initial = torch_noise(torch_generator(*request.torch_seed), shape);
+  }
 
   if (!text)
     if (const std::optional<long> label = fixed_class(request, network->num_prompts()))

@@ -40,6 +40,9 @@ constexpr std::string_view algorithm_help =
     ;
 #undef SCOREACT_ALGORITHM
 
+const std::vector<std::string> lora_targets = {"to_q",          "to_k",     "to_v",    "to_out.0",
+                                               "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"};
+
 using D = Deck;
 using Run = RunOptions;
 using Model = ModelOptions;
@@ -76,6 +79,7 @@ std::vector<Key> rows() {
 {"model.path", slot<&D::model, &Model::path>, {}, {}, "", "Hugging Face model directory of the base model (not for analytic)", Form::network},
 {"model.lora_rank", slot<&D::model, &Model::lora_rank>, at_least_one, {}, "", "rank of the low-rank update, with train = lora"},
 {"model.lora_alpha", slot<&D::model, &Model::lora_alpha>, positive, {}, "", "the low-rank update is scaled by lora_alpha / lora_rank"},
+{"model.lora_targets", slot<&D::model, &Model::lora_targets>, {}, lora_targets, "", "linear maps of the U-Net that carry a low-rank update, by the ends of their names; to_q, to_k, to_v, to_out.0: the attention projections", Form::plain, 1},
 {"model.train", slot<&D::model, &Model::train>, {}, {"lora", "full"}, "", "what is trained: a low-rank update or all weights"},
 
 {"model.analytic.weights", slot<&D::model, &Model::analytic, &Analytic::weights>, positive, {}, "", "weights of the M Gaussians, normalised to sum 1", Form::plain, 1},

@@ -91,9 +91,11 @@ std::vector<long> index_timesteps(const std::string& spacing, long num_train_tim
     if (spacing == "leading") {
       timesteps.push_back((num_steps - 1 - k) * (num_train_timesteps / num_steps) + steps_offset);
     } else if (spacing == "trailing") {
-      // nearbyint rounds half to even as numpy does
-      timesteps.push_back(static_cast<long>(std::nearbyint(total - static_cast<double>(k) * total / count)) -
-                          1);
+      // numpy's arange, which adds multiples of the rounded difference of its first two numbers, and for 62
+      // values of num_steps (61, 103, ...) has one number too many, -1; nearbyint rounds half to even as
+      // numpy does
+      const double difference = (total - total / count) - total;
+      timesteps.push_back(static_cast<long>(std::nearbyint(total + static_cast<double>(k) * difference)) - 1);
     } else if (spacing == "linspace") {
       const double stride = num_steps > 1 ? (total - 1) / (count - 1) : 0;
       timesteps.push_back(static_cast<long>(std::nearbyint(from_data * stride)));

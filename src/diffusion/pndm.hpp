@@ -10,6 +10,9 @@
 
 namespace scoreact {
 
+/// Its name on the command line, beside those of the solvers that decks know.
+constexpr const char* kPndm = "pndm";
+
 /// One network call and the step after it:
 ///     mixed = sum_j weight[j] output[j]     output[0] the newest one that is kept
 ///     next = keep * from + push * eps(mixed)

@@ -21,17 +21,23 @@ namespace fs = std::filesystem;
 
 const std::vector<ForwardNetwork>& networks() {
   static const std::vector<ForwardNetwork> all = {
-      {"UNet2DModel", {"sample", "timestep", "class_labels"}, forward_unet2d},
-      {"CLIPTextModel", {"input_ids", "attention_mask"}, forward_clip_text},
-      {"CLIPTextModelWithProjection", {"input_ids", "attention_mask"}, forward_clip_text},
-      {"CLIPVisionModelWithProjection", {"pixel_values"}, forward_clip_vision},
-      {"CLIPModel", {"input_ids", "attention_mask", "pixel_values"}, forward_clip},
-      {"ImageReward.pt", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
-      {"ImageReward.safetensors", {"pixel_values", "input_ids", "attention_mask"}, forward_image_reward},
-      {"UNet2DConditionModel", {"sample", "timestep", "encoder_hidden_states"}, forward_unet2d_condition},
-      {"AutoencoderKL", {"latents", "sample"}, forward_autoencoder_kl},
-      {"pt_inception-2015-12-05-6726825d.pth", {"inp"}, forward_inception},
-      {"pt_inception-2015-12-05-6726825d.safetensors", {"inp"}, forward_inception},
+      {"UNet2DModel", {"sample", "timestep", "class_labels"}, false, forward_unet2d},
+      {"CLIPTextModel", {"input_ids", "attention_mask"}, false, forward_clip_text},
+      {"CLIPTextModelWithProjection", {"input_ids", "attention_mask"}, false, forward_clip_text},
+      {"CLIPVisionModelWithProjection", {"pixel_values"}, false, forward_clip_vision},
+      {"CLIPModel", {"input_ids", "attention_mask", "pixel_values"}, false, forward_clip},
+      {"ImageReward.pt", {"pixel_values", "input_ids", "attention_mask"}, false, forward_image_reward},
+      {"ImageReward.safetensors",
+       {"pixel_values", "input_ids", "attention_mask"},
+       false,
+       forward_image_reward},
+      {"UNet2DConditionModel",
+       {"sample", "timestep", "encoder_hidden_states"},
+       true,
+       forward_unet2d_condition},
+      {"AutoencoderKL", {"latents", "sample"}, false, forward_autoencoder_kl},
+      {"pt_inception-2015-12-05-6726825d.pth", {"inp"}, false, forward_inception},
+      {"pt_inception-2015-12-05-6726825d.safetensors", {"inp"}, false, forward_inception},
   };
   return all;
 }
@@ -48,8 +54,15 @@ std::string class_in(const std::string& config_file) {
 
 } // namespace
 
-ForwardInputs::ForwardInputs(const std::string& path, bool differentiable, c10::Device device)
-    : path_(path), differentiable_(differentiable), device_(device), tensors_(read_weights(path)) {}
+ForwardInputs::ForwardInputs(const std::string& path, bool differentiable, c10::Device device,
+                             std::string lora)
+    : path_(path), differentiable_(differentiable), device_(device), lora_(std::move(lora)),
+      tensors_(read_weights(path)) {}
+
+void ForwardInputs::differentiate(const NamedTensors& parameters) {
+  if (differentiable_)
+    differentiated_.insert(differentiated_.end(), parameters.begin(), parameters.end());
+}
 
 at::Tensor ForwardInputs::optional(const std::string& name) {
   const auto found = tensors_.find(name);

@@ -20,7 +20,9 @@ struct ModelOptions {
   std::string path = "";           ///< Hugging Face model directory
   long lora_rank = 4;              ///< diffusers train_text_to_image_lora.py default
   double lora_alpha = 4.0;         ///< scale = alpha / rank
-  std::string train = "full";      ///< lora | full; "nothing" for drawing alone (not in decks)
+  /// Ends of the names of the U-Net's linear maps that carry a LoRA; diffusers train_text_to_image_lora.py
+  std::vector<std::string> lora_targets = {"to_q", "to_k", "to_v", "to_out.0"};
+  std::string train = "full"; ///< lora | full; "nothing" for drawing alone (not in decks)
   AnalyticOptions analytic;
 };
 

@@ -2,6 +2,7 @@
 /// transformers, whose save_pretrained made the folder.
 #include "error/error.hpp"
 #include "models/json_file.hpp"
+#include "models/shards.hpp"
 #include "models/weights.hpp"
 
 #include <fmt/ranges.h>
@@ -82,26 +83,35 @@ std::string model_weight_file(const std::string& directory, const std::string& s
   return (folder / find_weights(folder, stem).file).string();
 }
 
+bool is_shard_index(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  return name.ends_with(".json") && name.find(".index.") != std::string::npos;
+}
+
 std::map<std::string, at::Tensor> read_model_weights(const std::string& directory, const std::string& stem) {
   const fs::path folder(directory);
   const Candidate found = find_weights(folder, stem);
-  if (!found.index) {
-    return read_weights((folder / found.file).string());
-  }
-  const std::map<std::string, std::string> map = weight_map(folder / found.file);
+  const std::string path = (folder / found.file).string();
+  return found.index ? read_shards(path) : read_weights(path);
+}
+
+std::map<std::string, at::Tensor> read_shards(const std::string& index) {
+  const fs::path folder = fs::path(index).parent_path();
+  const std::string index_name = fs::path(index).filename().string();
+  const std::map<std::string, std::string> map = weight_map(index);
   std::map<std::string, at::Tensor> tensors;
   for (const std::string& path : files_of(map, folder)) {
     const std::string file = fs::path(path).filename().string();
     for (auto& [name, tensor] : read_weights(path)) {
       const auto listed = map.find(name);
       SCOREACT_REQUIRE(listed != map.end() && listed->second == file, ExitCode::data,
-                       "{}: tensor {}: {} does not say that it is here", path, name, found.file);
+                       "{}: tensor {}: {} does not say that it is here", path, name, index_name);
       tensors.emplace(name, std::move(tensor));
     }
   }
   for (const auto& [name, file] : map) {
     SCOREACT_REQUIRE(tensors.contains(name), ExitCode::data, "{}: no tensor {}, which {} says is here",
-                     (folder / file).string(), name, found.file);
+                     (folder / file).string(), name, index_name);
   }
   return tensors;
 }

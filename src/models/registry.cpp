@@ -11,7 +11,7 @@ namespace {
 TrainedPart trained_part(const ModelOptions& model, bool half) {
   using Kind = TrainedPart::Kind;
   const Kind kind = model.train == "lora" ? Kind::lora : model.train == "full" ? Kind::all : Kind::nothing;
-  return {kind, model.lora_rank, model.lora_alpha, half};
+  return {kind, model.lora_rank, model.lora_alpha, model.lora_targets, half};
 }
 
 } // namespace

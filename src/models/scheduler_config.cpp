@@ -1,7 +1,12 @@
 #include "models/scheduler_config.hpp"
 
+#include "diffusion/pndm.hpp"
 #include "models/json_file.hpp"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <vector>
 
@@ -56,6 +61,56 @@ const char* name_of_prediction(Prediction prediction) {
   return "score";
 }
 
+/// A key of one kind of scheduler, with the values for which scoreact gives diffusers' numbers. The first one
+/// is the default of diffusers' class.
+struct ComputedValues {
+  const char* scheduler;
+  const char* key;
+  std::vector<nlohmann::json> values;
+};
+
+const std::vector<ComputedValues>& computed_values() {
+  static const std::vector<ComputedValues> all = {
+      {"ddpm", "variance_type", {"fixed_small", "fixed_small_log", "fixed_large"}},
+      {"dpmpp", "algorithm_type", {"dpmsolver++", "deis", "sde-dpmsolver++"}}, // deis means dpmsolver++
+      {"dpmpp", "solver_order", {2}},
+      {"dpmpp", "solver_type", {"midpoint", "logrho", "bh1", "bh2"}}, // all mean midpoint
+      {"dpmpp", "final_sigmas_type", {"zero", "sigma_min"}},
+      {"dpmpp", "lambda_min_clipped", {nullptr}}, // -Infinity, which is read as null
+      {"dpmpp", "variance_type", {nullptr}},
+      {"dpmpp", "use_karras_sigmas", {false}},
+      {"dpmpp", "use_exponential_sigmas", {false}},
+      {"dpmpp", "use_beta_sigmas", {false}},
+      {"dpmpp", "use_lu_lambdas", {false}},
+      {"dpmpp", "use_flow_sigmas", {false}},
+      {"dpmpp", "use_dynamic_shifting", {false}},
+  };
+  return all;
+}
+
+std::vector<UncomputedSetting> uncomputed_settings(const nlohmann::json& json) {
+  std::vector<UncomputedSetting> found;
+  for (const auto& [scheduler, key, values] : computed_values()) {
+    const auto setting = json.find(key);
+    if (setting == json.end() || setting->is_null() ||
+        std::find(values.begin(), values.end(), *setting) != values.end())
+      continue;
+    std::vector<std::string> expected;
+    for (const nlohmann::json& value : values)
+      expected.push_back(json_excerpt(value));
+    found.push_back({scheduler, fmt::format("{} = {} (expected {})", key, json_excerpt(*setting),
+                                            fmt::join(expected, " or "))});
+  }
+  return found;
+}
+
+/// diffusers' classes, and what they are called here.
+constexpr std::array<std::pair<const char*, const char*>, 4> kSolverOfClass = {
+    {{"PNDMScheduler", kPndm},
+     {"DDIMScheduler", "ddim"},
+     {"DDPMScheduler", "ddpm"},
+     {"DPMSolverMultistepScheduler", "dpmpp_2m"}}};
+
 } // namespace
 
 SchedulerConfig scheduler_from_options(const ScheduleOptions& options) {
@@ -72,12 +127,24 @@ SchedulerConfig scheduler_from_options(const ScheduleOptions& options) {
           .timestep_spacing = {}};
 }
 
-SchedulerConfig read_scheduler_config(const std::string& directory) {
+namespace {
+
+std::string scheduler_file(const std::string& directory) {
   const std::filesystem::path nested =
       std::filesystem::path(directory) / "scheduler" / "scheduler_config.json";
   const std::filesystem::path flat = std::filesystem::path(directory) / "scheduler_config.json";
-  const std::string path = (std::filesystem::exists(nested) ? nested : flat).string();
-  const nlohmann::json json = read_json(path);
+  return (std::filesystem::exists(nested) ? nested : flat).string();
+}
+
+} // namespace
+
+nlohmann::json scheduler_json(const std::string& directory) { return read_json(scheduler_file(directory)); }
+
+SchedulerConfig read_scheduler_config(const std::string& directory) {
+  return scheduler_from_json(scheduler_json(directory), scheduler_file(directory));
+}
+
+SchedulerConfig scheduler_from_json(const nlohmann::json& json, const std::string& path) {
   // Defaults of diffusers' DDPMScheduler and DDIMScheduler.
   const double beta_start = json_value(json, "beta_start", 1e-4, path);
   const double beta_end = json_value(json, "beta_end", 0.02, path);
@@ -97,7 +164,9 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
   const long offset = json_value<long>(json, "steps_offset", 0, path);
   SCOREACT_REQUIRE(offset >= 0 && offset < size, ExitCode::data,
                    "{}: steps_offset must lie in 0 .. num_train_timesteps - 1, found {}", path, offset);
-  return {.class_name = json_value<std::string>(json, "_class_name", "", path),
+  const auto text = [&](const char* key) { return json_value<std::string>(json, key, "", path); };
+  return {.class_name = text("_class_name"),
+          .origin = path,
           .kind = kind,
           .beta_start = beta_start,
           .beta_end = beta_end,
@@ -105,10 +174,46 @@ SchedulerConfig read_scheduler_config(const std::string& directory) {
               trained.empty() ? named_schedule(kind, size, beta_start, beta_end, path) : from_betas(trained),
           .prediction = prediction_from_name(prediction),
           .clip_sample = json_value(json, "clip_sample", true, path),
-          .set_alpha_to_one = json_value(json, "set_alpha_to_one", true, path),
+          .clip_sample_range = json_value(json, "clip_sample_range", 1.0, path),
+          .set_alpha_to_one = json_optional<bool>(json, "set_alpha_to_one", std::nullopt, path),
           .steps_offset = offset,
           .skip_prk_steps = json_value(json, "skip_prk_steps", false, path),
-          .timestep_spacing = json_value<std::string>(json, "timestep_spacing", "", path)};
+          .timestep_spacing = text("timestep_spacing"),
+          .large_variance = text("variance_type") == "fixed_large",
+          .sde = text("algorithm_type") == "sde-dpmsolver++",
+          .end_at_sigma_min = text("final_sigmas_type") == "sigma_min",
+          .lower_order_final = json_value(json, "lower_order_final", true, path),
+          .euler_at_final = json_value(json, "euler_at_final", false, path),
+          .uncomputed = uncomputed_settings(json)};
+}
+
+SchedulerConfig for_stable_diffusion(SchedulerConfig config) {
+  config.steps_offset = 1;
+  config.clip_sample = false;
+  return config;
+}
+
+std::string solver_of(const SchedulerConfig& config) {
+  std::vector<std::string> known;
+  for (const auto& [name, solver] : kSolverOfClass) {
+    if (config.class_name == name)
+      return config.sde && std::string(solver) == "dpmpp_2m" ? "dpmpp_2m_sde" : solver;
+    known.emplace_back(name);
+  }
+  SCOREACT_FAIL(ExitCode::data,
+                "{}: _class_name: expected one of {}, found {}; another scheduler is taken with --solver",
+                config.origin, fmt::join(known, ", "),
+                config.class_name.empty() ? "none" : '"' + config.class_name + '"');
+}
+
+void require_computed(const SchedulerConfig& config, const std::string& solver) {
+  const std::string scheduler = solver.starts_with("dpmpp") ? "dpmpp" : solver;
+  std::vector<std::string> found;
+  for (const UncomputedSetting& setting : config.uncomputed)
+    if (setting.scheduler == scheduler)
+      found.push_back(setting.text);
+  SCOREACT_REQUIRE(found.empty(), ExitCode::data, "{}: {} does not compute {}; change the file or --solver",
+                   config.origin, solver, fmt::join(found, ", "));
 }
 
 SchedulerConfig scheduler_of(const std::string& directory, const ScheduleOptions& options) {
@@ -133,7 +238,7 @@ void write_scheduler_config(const SchedulerConfig& config, const std::string& di
     json["trained_betas"] = nullptr;
   }
   json["clip_sample"] = config.clip_sample;
-  json["set_alpha_to_one"] = config.set_alpha_to_one;
+  json["set_alpha_to_one"] = config.set_alpha_to_one.value_or(true);
   json["steps_offset"] = config.steps_offset;
   json["prediction_type"] = name_of_prediction(config.prediction);
   json["timestep_spacing"] = "leading";

@@ -22,6 +22,13 @@ struct LearnReport {
   long network_evaluations = 0;           ///< policy and pretrained network, forward passes, all ranks
 };
 
+/// What `learn` costs beside the update, known before it runs; all ranks together.
+struct LearnCost {
+  long network_evaluations = 0; ///< of the policy and the pretrained network, guidance not counted
+  long rewards = 0;             ///< states that the reward judges
+  long copies = 0;              ///< states that go through the value's copy of the reward's network
+};
+
 /// What every algorithm is built from.
 struct AlgorithmContext {
   ScorePolicy& policy;
@@ -42,6 +49,8 @@ class Algorithm {
   /// Updates the policy from a rollout whose reward is set. May attach times, KL terms, value and advantage
   /// to it. Collective.
   virtual LearnReport learn(Trajectories& batch) = 0;
+  /// For a rollout of `samples` with `steps` steps, of which `times` are trained.
+  virtual LearnCost learn_cost(long samples, long steps, long times) const = 0;
   /// Fits the value function, if there is one, to a rollout of the unchanged policy; its mean squared error
   /// before that. Collective.
   virtual double pretrain_value(Trajectories&) { return 0; }

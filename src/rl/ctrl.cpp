@@ -72,10 +72,28 @@ LearnReport Ctrl::learn(Trajectories& batch) {
 
   report.kl_path = gather_samples(integrate(batch, batch.kl_step), context_.ranks);
   report.kl_chain = gather_samples(integrate(batch, batch.kl_chain_step), context_.ranks);
-  const long rows = batch.times.count() * batch.shard.total;
-  const long extra = by_gradient ? 1 : options.advantage == "finite_difference" ? 2 : 0;
-  report.network_evaluations = (1 + extra) * rows + report.update.network_evaluations;
+  report.network_evaluations =
+      learn_cost(batch.shard.total, batch.steps(), batch.times.count()).network_evaluations +
+      report.update.network_evaluations;
   return report;
+}
+
+LearnCost Ctrl::learn_cost(long samples, long steps, long times) const {
+  const AlgorithmOptions& options = context_.algorithm;
+  long means = 1;             // the pretrained one
+  long frozen = 1, moved = 2; // branches of V: the frozen one for fit and advantage, the other one for each
+  if (options.update == "pathwise" || options.advantage == "gradient") {
+    means += 1;
+  } else if (options.advantage == "finite_difference") {
+    means += 2; // at both ends
+    frozen += 2;
+    moved += 2;
+  } else if (times < steps) { // increment: V at the next step, too
+    frozen += 1;
+    moved += 1;
+  }
+  const long rows = samples * times;
+  return {means * rows, frozen * rows, value_.has_copy() ? moved * rows : 0};
 }
 
 std::map<std::string, std::vector<double>> Ctrl::state() const {

@@ -10,6 +10,7 @@ class Ctrl : public Algorithm {
   /// Throws Error{data} for kl_weight > 0 with a deterministic solver: its path KL is infinite.
   explicit Ctrl(const AlgorithmContext&);
   LearnReport learn(Trajectories& batch) override;
+  LearnCost learn_cost(long samples, long steps, long times) const override;
   double pretrain_value(Trajectories& batch) override;
   FlatAdamW& policy_optimizer() override { return update_.optimizer(); }
   ValueFunction* value_function() override { return &value_; }

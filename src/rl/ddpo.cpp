@@ -47,6 +47,10 @@ LearnReport Ddpo::learn(Trajectories& batch) {
   return report;
 }
 
+LearnCost Ddpo::learn_cost(long samples, long steps, long /*times*/) const {
+  return {.network_evaluations = path_kl_evaluations(samples, steps)};
+}
+
 std::unique_ptr<Algorithm> make_ddpo(const AlgorithmContext& context) {
   return std::make_unique<Ddpo>(context);
 }

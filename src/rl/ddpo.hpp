@@ -12,6 +12,7 @@ class Ddpo : public Algorithm {
   /// Throws Error{data} for action = score or update = pathwise: there is no value function to differentiate.
   explicit Ddpo(const AlgorithmContext&);
   LearnReport learn(Trajectories& batch) override;
+  LearnCost learn_cost(long samples, long steps, long times) const override;
   FlatAdamW& policy_optimizer() override { return update_.optimizer(); }
   std::map<std::string, std::vector<double>> state() const override { return statistics_.state(); }
   void restore(const std::map<std::string, std::vector<double>>& state) override {

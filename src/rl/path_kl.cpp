@@ -63,6 +63,17 @@ at::Tensor integrate(const Trajectories& batch, const at::Tensor& per_step) {
   return out;
 }
 
+namespace {
+
+/// Steps at the end that estimate_path_kl always evaluates.
+long last_steps(long steps) { return std::max(1L, std::min(steps / 10, steps - 2)); }
+
+} // namespace
+
+long path_kl_evaluations(long samples, long steps) {
+  return std::min(samples, kPathKlSamples) * std::min(steps, last_steps(steps) + 2);
+}
+
 PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Communicator& ranks,
                         long samples) {
   Trajectories few; // views of the first samples; those that another rank holds are that rank's to evaluate
@@ -71,7 +82,7 @@ PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy& policy, const Co
   few.actions = batch.actions;
   few.shard = {samples, mine, batch.shard.first, mine};
   std::vector<double> path, chain;
-  const long last = std::max(1L, std::min(batch.steps() / 10, batch.steps() - 2));
+  const long last = last_steps(batch.steps());
   if (mine > 0) {
     few.x = batch.x.narrow(1, 0, mine);
     few.action = batch.action.narrow(1, 0, mine);

@@ -23,8 +23,12 @@ struct PathKl {
   std::vector<double> path, chain; ///< one a sample, nats
   long network_evaluations = 0;    ///< pretrained network, all ranks together
 };
+constexpr long kPathKlSamples = 32;
+/// Network evaluations of estimate_path_kl in an epoch of `samples` with `steps` steps.
+long path_kl_evaluations(long samples, long steps);
 /// Estimate for algorithms without a KL term: on `samples` fixed samples (the first of the epoch), the last
 /// steps and two random times. All ranks get the same numbers. Needs batch.mean.
-PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy&, const Communicator&, long samples = 32);
+PathKl estimate_path_kl(const Trajectories& batch, ScorePolicy&, const Communicator&,
+                        long samples = kPathKlSamples);
 
 } // namespace scoreact

@@ -60,6 +60,7 @@ class ValueFunction {
   /// of order 1 whatever the reward's size is. 1 until set, and for a copy of the reward's network.
   double scale() const { return scale_; }
   void set_scale(double scale) { scale_ = copy_ ? 1 : scale; }
+  bool has_copy() const { return copy_ != nullptr; }
   FlatAdamW& optimizer() { return *optimizer_; }
   const ValueOptions& options() const { return options_; }
 

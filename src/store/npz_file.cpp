@@ -11,6 +11,7 @@
 
 #include "error/error.hpp"
 #include "store/atomic_file.hpp"
+#include "store/mapped_file.hpp"
 #include "store/zip_format.hpp"
 
 namespace scoreact {
@@ -129,31 +130,8 @@ std::string npy_bytes(const ArrayView& array, const std::string& name) {
   return bytes;
 }
 
-ZipArchive archive_of(const std::filesystem::path& path) {
-  SCOREACT_REQUIRE(!std::filesystem::exists(path) || ZipArchive::recognises(path), ExitCode::data,
-                   "{}: expected a NumPy .npz file, which is a zip archive", path.string());
-  return ZipArchive(path);
-}
-
-} // namespace
-
-NpzFile::NpzFile(const std::filesystem::path& path) : path_(path.string()), archive_(archive_of(path)) {
-  for (const std::string& entry : archive_.names())
-    entries_.emplace(entry.ends_with(".npy") ? entry.substr(0, entry.size() - 4) : entry, entry);
-}
-
-std::vector<std::string> NpzFile::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : entries_)
-    names.push_back(name);
-  return names;
-}
-
-NpyNumbers NpzFile::numbers(const std::string& name) const {
-  const auto found = entries_.find(name);
-  SCOREACT_REQUIRE(found != entries_.end(), ExitCode::data, "{}: no array \"{}\" in this file", path_, name);
-  const std::string where = fmt::format("{}: array \"{}\"", path_, name);
-  const std::span<const std::byte> bytes = archive_.read(found->second);
+/// The array of a .npy file or entry.
+NpyNumbers npy_numbers(std::span<const std::byte> bytes, const std::string& where) {
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   SCOREACT_REQUIRE(all.size() >= 12 && all.starts_with("\x93NUMPY"), ExitCode::data,
                    "{}: expected a .npy array", where);
@@ -176,6 +154,37 @@ NpyNumbers NpzFile::numbers(const std::string& name) const {
   if (header.fortran_order)
     result.values = transposed(result.values, result.shape);
   return result;
+}
+
+ZipArchive archive_of(const std::filesystem::path& path) {
+  SCOREACT_REQUIRE(!std::filesystem::exists(path) || ZipArchive::recognises(path), ExitCode::data,
+                   "{}: expected a NumPy .npz file, which is a zip archive", path.string());
+  return ZipArchive(path);
+}
+
+} // namespace
+
+NpyNumbers read_npy(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return npy_numbers(std::as_bytes(std::span(file.data(), file.size())), path.string());
+}
+
+NpzFile::NpzFile(const std::filesystem::path& path) : path_(path.string()), archive_(archive_of(path)) {
+  for (const std::string& entry : archive_.names())
+    entries_.emplace(entry.ends_with(".npy") ? entry.substr(0, entry.size() - 4) : entry, entry);
+}
+
+std::vector<std::string> NpzFile::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_)
+    names.push_back(name);
+  return names;
+}
+
+NpyNumbers NpzFile::numbers(const std::string& name) const {
+  const auto found = entries_.find(name);
+  SCOREACT_REQUIRE(found != entries_.end(), ExitCode::data, "{}: no array \"{}\" in this file", path_, name);
+  return npy_numbers(archive_.read(found->second), fmt::format("{}: array \"{}\"", path_, name));
 }
 
 void write_npz(const std::filesystem::path& path, const std::vector<NamedArray>& arrays) {

@@ -19,6 +19,9 @@ struct NpyNumbers {
   std::vector<double> values;
 };
 
+/// One array as a .npy file. Throws Error{missing_input | data}.
+NpyNumbers read_npy(const std::filesystem::path& path);
+
 class NpzFile {
  public:
   /// Throws Error{missing_input}; Error{data} if this is no zip archive, or a damaged one.

@@ -32,6 +32,7 @@ from inception_originals import pytorch_fid_network
 from safetensors.torch import load_file, save_file
 
 OUTPUT_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-4
+LORA_FILE = "lora.safetensors"
 
 Tensors = dict[str, torch.Tensor]
 Original = Callable[[Path], tuple[torch.nn.Module, Callable[[Tensors], Tensors]]]
@@ -46,6 +47,7 @@ class Row:
     inputs: Callable[[torch.nn.Module], Tensors]
     original: Original
     gradients: bool = True
+    lora: bool = False  # a LoRA of peft on the attention projections; its gradients are compared too
 
 
 def unet_condition(folder: Path) -> tuple[torch.nn.Module, Callable[[Tensors], Tensors]]:
@@ -141,6 +143,7 @@ def rows(full: bool) -> list[Row]:
     latent = 32 if full else None
     return [
         Row("unet", "UNet2DConditionModel", sd, "unet", unet_inputs(latent), unet_condition),
+        Row("lora", "the same with a LoRA of rank 4", sd, "unet", unet_inputs(latent), unet_condition, lora=True),
         Row("vae", "AutoencoderKL decoder", sd, "vae",
             lambda m: {"latents": torch.randn(1, m.config.latent_channels, 32, 32)}, vae_decoder),
         Row("vae", "AutoencoderKL encoder", sd, "vae",
@@ -151,6 +154,27 @@ def rows(full: bool) -> list[Row]:
         *([Row("inception", "InceptionV3 (pytorch-fid)", "inception", "",
                lambda _: {"inp": torch.rand(2, 3, 96, 64)}, inception)] if full else []),
     ]  # fmt: skip
+
+
+def add_lora(model: torch.nn.Module, scratch: Path) -> Tensors:
+    """Adds a LoRA whose product is not 0, writes it as diffusers does and gives its tensors under the names that scoreact gives them."""
+    from diffusers import StableDiffusionPipeline
+    from peft import LoraConfig, get_peft_model_state_dict
+
+    model.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
+    adapted = {}
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if "lora_" not in key:
+                continue
+            if "lora_B" in key:
+                parameter.copy_(0.1 * torch.randn_like(parameter))
+            module, part = key.replace(".default.weight", "").rsplit(".", 1)
+            adapted[f"unet.{module}.lora.{'down' if part == 'lora_A' else 'up'}.weight"] = parameter.requires_grad_(True)
+    state = {key: value.contiguous() for key, value in get_peft_model_state_dict(model).items()}
+    config = model.peft_config["default"].to_dict()
+    StableDiffusionPipeline.save_lora_weights(scratch, unet_lora_layers=state, unet_lora_adapter_metadata=config, weight_name=LORA_FILE)
+    return adapted
 
 
 def error(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -166,7 +190,9 @@ def compare(row: Row, scoreact: Path, scratch: Path) -> tuple[str, float, float 
     torch.manual_seed(0)
     model, run = row.original(network)
     model = model.eval().requires_grad_(False)
-    size = f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M"
+    lora = add_lora(model, scratch) if row.lora else {}
+    count = sum(p.numel() for p in (lora.values() if row.lora else model.parameters()))
+    size = f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count / 1e3:.0f} k"
     inputs = row.inputs(model)
     floating = [name for name, tensor in inputs.items() if tensor.is_floating_point()] if row.gradients else []
     for name in floating:
@@ -177,13 +203,15 @@ def compare(row: Row, scoreact: Path, scratch: Path) -> tuple[str, float, float 
     expected = {name: tensor.detach() for name, tensor in outputs.items()}
     if floating:
         inputs["cotangent"] = torch.randn_like(main)
-        gradients = torch.autograd.grad(main, [inputs[n] for n in floating], inputs["cotangent"])
-        expected |= {f"grad.{name}": gradient for name, gradient in zip(floating, gradients)}
-    del model, run, outputs, main
+        wanted = {name: inputs[name] for name in floating} | lora
+        gradients = torch.autograd.grad(main, list(wanted.values()), inputs["cotangent"])
+        expected |= {f"grad.{name}": gradient for name, gradient in zip(wanted, gradients)}
+    del model, run, outputs, main, lora
     gc.collect()
     save_file({k: v.detach().contiguous() for k, v in inputs.items()}, scratch / "in.safetensors")
     command = [scoreact, "forward", network, "--inputs", scratch / "in.safetensors", "--out", scratch / "out.safetensors"]
-    subprocess.run([*command, "--quiet", *(["--grad"] if floating else [])], check=True)
+    words = ["--quiet", *(["--grad"] if floating else []), *(["--lora", scratch / LORA_FILE] if row.lora else [])]
+    subprocess.run([*command, *words], check=True)
     found = load_file(scratch / "out.safetensors")
     errors = {name: error(found[name], tensor) for name, tensor in expected.items()}
     outputs_error = max(e for n, e in errors.items() if not n.startswith("grad."))

@@ -252,7 +252,7 @@ from one rank; the exit code tells a job script what kind of error it was:
 | 66 | an input is missing |
 | 70 | internal error, or numbers that are not finite |
 | 74 | a file cannot be written or read, or other ranks did not come |
-| 1 | a check that was asked for failed (`verify`, `recompute`) |
+| 1 | a check that was asked for failed (`verify`, `goldens`, `recompute`) |
 
 This page is written by `tests/regression/errors_page.py`, which provokes each error in a folder with `deck.toml` and
 the digit models `model` and `classifier`; a test holds it against the program. Full disks, killed ranks and dead nodes:

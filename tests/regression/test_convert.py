@@ -72,6 +72,17 @@ def test_shards_become_one_file(tmp_path):
         assert set(read(tmp_path / "one.safetensors")[0]) == {*names, "w"}
 
 
+def test_an_index_is_read_itself_whatever_lies_beside_it(tmp_path):
+    """Two precisions side by side, as repositories have them: the index that is named decides, not the folder."""
+    shutil.copy(DATA / "zip.pth", tmp_path / "diffusion_pytorch_model.bin")
+    shutil.copy(DATA / "zip_wrapped.pth", tmp_path / "diffusion_pytorch_model.fp16-00001-of-00001.bin")
+    index = tmp_path / "diffusion_pytorch_model.bin.index.fp16.json"
+    index.write_text(json.dumps({"weight_map": {"w": "diffusion_pytorch_model.fp16-00001-of-00001.bin"}}))
+    result = convert(index, tmp_path / "one.safetensors")
+    assert result.returncode == 0, result.stderr
+    assert set(read(tmp_path / "one.safetensors")[0]) == {"w"}
+
+
 @pytest.mark.parametrize(
     "words, code, message",
     [

@@ -55,15 +55,38 @@ def test_it_draws_what_diffusers_draws(tiny: Path, tmp_path: Path, solver: str, 
     assert np.abs(pictures - golden[f"{case}.corner"]).max() <= 1e-3
 
 
-def test_pndm_begins_with_runge_kutta_steps_unless_the_file_skips_them(tiny: Path, tmp_path: Path) -> None:
-    model = shutil.copytree(tiny, tmp_path / "model")
+def changed_scheduler(tiny: Path, folder: Path, **settings: object) -> Path:
+    model = shutil.copytree(tiny, folder / "changed")
     file = model / "scheduler" / "scheduler_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"skip_prk_steps": False, "timestep_spacing": "trailing"}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    return model
+
+
+def test_pndm_begins_with_runge_kutta_steps_unless_the_file_skips_them(tiny: Path, tmp_path: Path) -> None:
+    model = changed_scheduler(tiny, tmp_path, skip_prk_steps=False, timestep_spacing="trailing")
     words = ["--prompt", PROMPT, "--steps", 5, "--solver", "pndm", "--guidance", 7.5, "--count", 2, "--torch-seed", 0]
     run("sample", model, *words, "--out", tmp_path / "out")
     expected = read_safetensors(GOLDEN)["pndm_runge_kutta.plain.latents"]
     found = read_safetensors(tmp_path / "out" / "latents.safetensors")["latents"]
     assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+def test_a_scheduler_that_is_not_computed_is_refused_unless_a_solver_is_named(tiny: Path, tmp_path: Path) -> None:
+    model = changed_scheduler(tiny, tmp_path, _class_name="EulerDiscreteScheduler")
+    words = ["sample", model, "--prompt", PROMPT, "--steps", 1, "--out", tmp_path / "out"]
+    done = run(*words, code=65)
+    assert "scheduler_config.json: _class_name: expected one of PNDMScheduler, DDIMScheduler" in done.stderr
+    assert 'found "EulerDiscreteScheduler"' in done.stderr
+    run(*words, "--solver", "ddim")
+
+
+def test_a_setting_that_is_not_computed_is_refused_not_ignored(tiny: Path, tmp_path: Path) -> None:
+    settings = {"_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": True, "solver_order": 3}
+    model = changed_scheduler(tiny, tmp_path, **settings, lambda_min_clipped=float("-inf"))
+    words = ["sample", model, "--prompt", PROMPT, "--steps", 1, "--out", tmp_path / "out"]
+    done = run(*words, code=65)
+    assert "scheduler_config.json: dpmpp_2m does not compute solver_order = 3 (expected 2), use_karras_sigmas = true (expected false)" in done.stderr
+    run(*words, "--solver", "ddim")  # diffusers' DDIM does not know these keys
 
 
 def test_initial_latents_decide_count_and_size(tiny: Path, tmp_path: Path) -> None:
@@ -101,7 +124,11 @@ def deck_words(tiny: Path, algorithm: str) -> list[str]:
 @pytest.mark.parametrize("algorithm", ["ctrl", "ddpo"])
 def test_a_lora_is_trained_with_the_same_bits_on_two_ranks(tiny: Path, tmp_path: Path, algorithm: str) -> None:
     words = deck_words(tiny, algorithm)
-    run(*words, "--out", tmp_path / "one")
+    said = run(*words, "--out", tmp_path / "one").stdout
+    # 4 samples of 3 steps with 2 trained times, guided; CTRL's advantage by increments asks for the value three times
+    plan = {"ctrl": "rollout 24, value 16, update 16; reward 28, decoder 28", "ddpo": "rollout 24, path KL 24, update 16; reward 4, decoder 4"}
+    assert f"network evaluations per epoch: {plan[algorithm]}\n" in said
+    assert ("the value network's" in said) == (algorithm == "ctrl")
     run(*words, "--out", tmp_path / "two", ranks=2)
     assert_same(tmp_path / "two", tmp_path / "one")
     lora = read_safetensors(tmp_path / "one" / "policy" / "pytorch_lora_weights.safetensors")
@@ -131,6 +158,48 @@ def test_every_deck_passes_one_tiny_step(tiny: Path, rewards: dict[str, Path], t
     if kind in rewards:
         words += ["--set", f'reward.path="{rewards[kind]}"']
     run("value-study" if deck == "value_pretrain" else "finetune", path, *words)
+
+
+def test_forward_gives_the_gradients_of_a_lora(tmp_path: Path) -> None:
+    """Those of peft, whose LoRA lies beside the golden U-Net."""
+    folder = SOURCE / "tests" / "data" / "unet2d_condition_sd1"
+    case = read_safetensors(folder / "case.safetensors")
+    names = ("sample", "timestep", "encoder_hidden_states", "cotangent")
+    write_safetensors(tmp_path / "in.safetensors", {name: case[name] for name in names})
+    words = ["forward", folder, "--inputs", tmp_path / "in.safetensors", "--grad", "--lora", folder / "lora_peft"]
+    run(*words, "--out", tmp_path / "out.safetensors")
+    found = read_safetensors(tmp_path / "out.safetensors")
+    assert np.abs(found["sample"] - case["lora.output"]).max() <= 1e-5 * np.abs(case["lora.output"]).max()
+    lora = [name for name in case if name.startswith("grad.unet.")]
+    assert len(lora) == 64 and {name for name in found if name.startswith("grad.unet.")} == set(lora)
+    for name in lora:
+        assert np.linalg.norm(found[name] - case[name]) <= 1e-4 * np.linalg.norm(case[name]), name
+    done = run("forward", SOURCE / "tests" / "data" / "autoencoder_kl", *words[2:], "--out", tmp_path / "out.safetensors", code=64)
+    assert "--lora: belongs to a UNet2DConditionModel, found AutoencoderKL" in done.stderr
+
+
+def test_a_lora_on_some_of_the_projections(tiny: Path, tmp_path: Path) -> None:
+    words = [*deck_words(tiny, "ddpo"), "--set", "run.epochs=1", "--set", 'model.lora_targets=["to_q", "to_out.0"]']
+    run(*words, "--out", tmp_path / "run")
+    file = tmp_path / "run" / "policy" / "pytorch_lora_weights.safetensors"
+    lora = read_safetensors(file)
+    assert {name.rsplit(".attn", 1)[1][2:].split(".lora")[0] for name in lora} == {"to_q", "to_out.0"}
+    header = json.loads(file.read_bytes()[8:][: int.from_bytes(file.read_bytes()[:8], "little")])
+    assert json.loads(header["__metadata__"]["lora_adapter_metadata"])["unet.target_modules"] == ["to_out.0", "to_q"]
+
+    drawing = ["--prompt", PROMPT, "--count", 1, "--steps", 2, "--eta", 0, "--solver", "ddim", "--grid", "leading", "--torch-seed", 1]
+    run("sample", tmp_path / "run", *drawing, "--out", tmp_path / "of_run")
+    run("sample", tiny, *drawing, "--guidance", 7, "--lora", file, "--out", tmp_path / "of_lora")
+    of_run, of_lora = (read_safetensors(tmp_path / name / "latents.safetensors")["latents"] for name in ("of_run", "of_lora"))
+    assert np.abs(of_run - of_lora).max() <= 1e-5 * np.abs(of_run).max()
+
+    more = [*words[:-1], 'model.lora_targets=["to_q", "to_k", "to_out.0"]', "--set", "run.epochs=2"]
+    done = run(*more, "--out", tmp_path / "run", code=65)
+    assert "started with another deck" in done.stderr and "lora_targets" in done.stderr
+    done = run(*words[:-1], 'model.lora_targets=["to_z"]', "--out", tmp_path / "bad", code=65)
+    assert 'model.lora_targets: expected' in done.stderr and '"to_z"' in done.stderr
+    done = run(*words[:-1], "model.lora_targets=[]", "--out", tmp_path / "bad", code=65)
+    assert "model.lora_targets: expected" in done.stderr and "at least 1" in done.stderr
 
 
 def test_frozen_weights_in_bfloat16_change_only_rounding(tiny: Path, tmp_path: Path) -> None:

@@ -100,14 +100,12 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
   networks->unet->set_gradient_checkpointing(large);
   networks->vae->set_gradient_checkpointing(large);
   if (trained.kind == TrainedPart::Kind::lora)
-    add_lora(*networks->unet, {trained.lora_rank, trained.lora_alpha, kLoraSeed});
+    add_lora(*networks->unet, {trained.lora_rank, trained.lora_alpha, kLoraSeed, trained.lora_targets});
   if (trained.kind == TrainedPart::Kind::all)
     for (const auto& [name, parameter] : networks->unet->named_parameters().pairs())
       parameter.requires_grad_(true);
-  SchedulerConfig scheduler = scheduler_of(directory, schedule);
-  scheduler.steps_offset = 1; // whatever the file says or leaves out, as in diffusers' pipeline
-  return std::shared_ptr<StableDiffusion>(
-      new StableDiffusion(std::move(networks), std::move(scheduler), trained.kind, false));
+  return std::shared_ptr<StableDiffusion>(new StableDiffusion(
+      std::move(networks), for_stable_diffusion(scheduler_of(directory, schedule)), trained.kind, false));
 }
 
 std::shared_ptr<StableDiffusion> StableDiffusion::assemble(std::shared_ptr<UNet2DCondition> unet,

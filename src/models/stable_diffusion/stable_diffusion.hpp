@@ -19,6 +19,7 @@ struct TrainedPart {
   Kind kind = Kind::nothing;
   long lora_rank = 4;
   double lora_alpha = 4.0; ///< the update is scaled by alpha / rank
+  std::vector<std::string> lora_targets = {"to_q", "to_k", "to_v", "to_out.0"}; ///< LoraOptions::targets
   bool half = false; ///< the frozen U-Net in bfloat16, as mixed-precision LoRA training; the LoRA stays fp32
 };
 

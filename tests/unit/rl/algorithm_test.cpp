@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <array>
 #include <cmath>
 
 namespace scoreact {
@@ -86,6 +87,43 @@ TEST_P(EveryAlgorithm, LearnsAndReportsFiniteNumbers) {
                               report.update.policy_kl, report.update.grad_norm})
     EXPECT_TRUE(std::isfinite(number));
   EXPECT_EQ(algorithm->value_function() != nullptr, std::string(GetParam().first) == "ctrl");
+}
+
+/// Counts the states that a reward judges.
+class Counted : public Reward {
+ public:
+  explicit Counted(std::shared_ptr<Reward> inner) : inner_(std::move(inner)) {}
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& prompt) override {
+    states += x.size(0);
+    return (*inner_)(x, prompt);
+  }
+  bool differentiable() const override { return inner_->differentiable(); }
+  std::string name() const override { return inner_->name(); }
+  long states = 0;
+
+ private:
+  std::shared_ptr<Reward> inner_;
+};
+
+class EveryAdvantage : public testing::TestWithParam<std::array<const char*, 3>> {};
+INSTANTIATE_TEST_SUITE_P(Algorithms, EveryAdvantage,
+                         testing::Values(std::array{"ctrl", "pathwise", "gradient"},
+                                         std::array{"ctrl", "clipped", "gradient"},
+                                         std::array{"ctrl", "clipped", "finite_difference"},
+                                         std::array{"ctrl", "policy_gradient", "increment"},
+                                         std::array{"ddpo", "clipped", "gradient"}));
+
+TEST_P(EveryAdvantage, CostsWhatItSaysBefore) {
+  Setting setting(GetParam()[0], GetParam()[1]);
+  setting.algorithm.advantage = GetParam()[2];
+  const auto counted = std::make_shared<Counted>(setting.problem.reward);
+  setting.problem.reward = counted;
+  const auto algorithm = make_algorithm(setting.context());
+  const LearnCost cost = algorithm->learn_cost(16, setting.problem.table.size(), setting.train.num_times);
+  const LearnReport report = algorithm->learn(setting.problem.batch);
+  EXPECT_EQ(counted->states, cost.rewards);
+  EXPECT_EQ(report.network_evaluations, cost.network_evaluations + report.update.network_evaluations);
+  EXPECT_EQ(cost.copies, 0);
 }
 
 TEST_P(EveryAlgorithm, GoesOnFromItsStateWithTheSameBits) {
