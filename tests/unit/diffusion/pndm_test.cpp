@@ -61,9 +61,9 @@ TEST(Pndm, StableDiffusionLoopInFloat64) {
 TEST(Pndm, RungeKuttaLoops) {
   EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 0, false, false)), 198.1318,
               1e-2);
-  EXPECT_NEAR(
-      loop(pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 0, false, false), Prediction::v_prediction),
-      67.3986, 1e-2);
+  EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 1e-4, 0.02), "leading", 10, 0, false, false),
+                   Prediction::v_prediction),
+              67.3986, 1e-2);
   EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 0.01, 0.02), "leading", 10, 0, true, false)), 230.0399,
               1e-2);
   EXPECT_NEAR(loop(pndm_steps(Schedule::linear(1000, 0.01, 0.02), "leading", 10, 0, false, false)), 186.9482,
