@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(os.environ["SCOREACT_SOURCE_DIR"])
 MARK = "SCOREACT_TEST_SLURM"  # in the environment of all that this Slurm starts
-PATIENCE = 240  # seconds; a busy machine is no reason to fail
+PATIENCE = 420  # seconds; a busy machine is no reason to fail
 
 SLURM_CONF = """
 ClusterName=test
