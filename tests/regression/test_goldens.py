@@ -2,33 +2,18 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import h5py
 import numpy as np
-import pytest
 from PIL import Image
+from program import run
 from safetensors_file import read_safetensors, write_safetensors
 
-PROGRAM = os.environ["SCOREACT"]
 SOURCE = Path(os.environ["SCOREACT_SOURCE_DIR"])
 DRAWN_BY_DIFFUSERS = SOURCE / "tests" / "data" / "stable_diffusion" / "sampling.safetensors"
 FAILED, USAGE, BAD_DATA, MISSING = 1, 64, 65, 66
 SCHEDULERS = {"pndm": "PNDMScheduler", "ddim": "DDIMScheduler", "dpmpp_2m": "DPMSolverMultistepScheduler"}
-
-
-def run(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == code, f"{words}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny") / "tiny-sd"
-    run("make-fixture", "tiny-sd", "--out", folder)
-    return folder
 
 
 def table(path: Path, kind: str, *goldens: dict) -> Path:

@@ -4,37 +4,20 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from program import run
 from safetensors_file import read_safetensors, write_safetensors
 from same_bits import assert_same
 
-PROGRAM = os.environ["SCOREACT"]
 SOURCE = Path(os.environ["SCOREACT_SOURCE_DIR"])
 GOLDEN = SOURCE / "tests" / "data" / "stable_diffusion" / "sampling.safetensors"
 PROMPT, NEGATIVE = "a photo of a cat", "blurry"
 TOLERANCE = 1e-4  # relative to the largest latent; one network pass differs by 1e-6, and three steps amplify it
-TIMEOUT = 400
-
-
-def run(*words: object, ranks: int = 1, code: int = 0) -> subprocess.CompletedProcess[str]:
-    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
-    line = [*launcher, PROGRAM, *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    assert done.returncode == code, f"{' '.join(line)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny") / "tiny-sd"
-    run("make-fixture", "tiny-sd", "--out", folder)
-    return folder
 
 
 @pytest.mark.parametrize("solver", ["pndm", "ddim", "dpmpp_2m"])

@@ -1,6 +1,7 @@
 #include "rl/algorithm.hpp"
 
 #include "error/error.hpp"
+#include "unit/rl/counting_reward.hpp"
 #include "unit/rl/gaussian_problem.hpp"
 
 #include <gtest/gtest.h>
@@ -89,22 +90,6 @@ TEST_P(EveryAlgorithm, LearnsAndReportsFiniteNumbers) {
   EXPECT_EQ(algorithm->value_function() != nullptr, std::string(GetParam().first) == "ctrl");
 }
 
-/// Counts the states that a reward judges.
-class Counted : public Reward {
- public:
-  explicit Counted(std::shared_ptr<Reward> inner) : inner_(std::move(inner)) {}
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& prompt) override {
-    states += x.size(0);
-    return (*inner_)(x, prompt);
-  }
-  bool differentiable() const override { return inner_->differentiable(); }
-  std::string name() const override { return inner_->name(); }
-  long states = 0;
-
- private:
-  std::shared_ptr<Reward> inner_;
-};
-
 class EveryAdvantage : public testing::TestWithParam<std::array<const char*, 3>> {};
 INSTANTIATE_TEST_SUITE_P(Algorithms, EveryAdvantage,
                          testing::Values(std::array{"ctrl", "pathwise", "gradient"},
@@ -116,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Algorithms, EveryAdvantage,
 TEST_P(EveryAdvantage, CostsWhatItSaysBefore) {
   Setting setting(GetParam()[0], GetParam()[1]);
   setting.algorithm.advantage = GetParam()[2];
-  const auto counted = std::make_shared<Counted>(setting.problem.reward);
+  const auto counted = std::make_shared<CountingReward>(setting.problem.reward);
   setting.problem.reward = counted;
   const auto algorithm = make_algorithm(setting.context());
   const LearnCost cost = algorithm->learn_cost(16, setting.problem.table.size(), setting.train.num_times);

@@ -4,6 +4,7 @@
 #include "rl/advantage.hpp"
 #include "rl/chosen_rows.hpp"
 #include "rl/value_fit.hpp"
+#include "unit/rl/counting_reward.hpp"
 #include "unit/rl/gaussian_problem.hpp"
 
 #include <gtest/gtest.h>
@@ -185,22 +186,6 @@ TEST(ValueAtRows, DoesNotDependOnTheNumberOfCalls) {
   EXPECT_TRUE(torch::allclose(whole.gradient, cut.gradient, 1e-5, 1e-6));
 }
 
-/// A reward that counts the states that it was asked about.
-class CountingReward : public Reward {
- public:
-  explicit CountingReward(std::shared_ptr<Reward> reward) : reward_(std::move(reward)) {}
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& prompt) override {
-    rows += x.size(0);
-    return (*reward_)(x, prompt);
-  }
-  bool differentiable() const override { return reward_->differentiable(); }
-  std::string name() const override { return reward_->name(); }
-  long rows = 0;
-
- private:
-  std::shared_ptr<Reward> reward_;
-};
-
 TEST(FrozenBranch, IsEvaluatedOncePerSampleAndTimeForFitAndAdvantage) {
   for (const char* corrector : {"x", "x0hat"}) {
     GaussianProblem problem(4, "ddim", 5);
@@ -212,13 +197,13 @@ TEST(FrozenBranch, IsEvaluatedOncePerSampleAndTimeForFitAndAdvantage) {
     scatter_weights(value);
     const at::Tensor returns = monte_carlo_returns(problem.batch, 0.1, true);
     const ValueAtRows before = value_at_rows(problem.batch, problem.policy, value, true, 2);
-    counting->rows = 0;
+    counting->states = 0;
     options.steps_per_epoch = 0;
     ValueFunction unfitted = problem.value_function(options); // the fit moves no weight
     scatter_weights(unfitted);
     fit_value(problem.batch, returns, problem.policy, unfitted, problem.ranks, 2, true);
     const ValueAtRows after = value_at_rows(problem.batch, problem.policy, unfitted, true, 2);
-    EXPECT_EQ(counting->rows, 4 * 5) << corrector;
+    EXPECT_EQ(counting->states, 4 * 5) << corrector;
     // x0hat of the fit is made of the rollout's means, that of the gradient of new ones: equal to rounding
     EXPECT_TRUE(torch::allclose(after.value, before.value, 1e-5, 1e-5)) << corrector;
     EXPECT_TRUE(torch::allclose(after.gradient, before.gradient, 1e-4, 1e-5)) << corrector;
