@@ -80,7 +80,7 @@ void print_banner(const Deck& deck, const Invocation& invocation, const Communic
       train.minibatch_size, updates_per_epoch(deck.sample.samples_per_epoch, train), times, table.size());
 }
 
-/// Samples times passes of every network in an epoch.
+/// Samples times passes of every network in an epoch; estimates: path KL, value and advantage.
 void print_cost(const Deck& deck, const Denoiser& network, const StepTable& table,
                 const Algorithm& algorithm) {
   const long samples = deck.sample.samples_per_epoch, times = times_trained(deck.train, table.size());
@@ -88,9 +88,8 @@ void print_cost(const Deck& deck, const Denoiser& network, const StepTable& tabl
   const long passes = guidance == 1.0 ? 1 : 2;
   const LearnCost cost = algorithm.learn_cost(samples, table.size(), times);
   const long judged = samples + cost.rewards;
-  fmt::print("network evaluations per epoch: rollout {}, {} {}, update {}; reward {}{}{}\n",
-             rollout_network_evaluations(table, samples, guidance),
-             deck.algorithm.name == "ctrl" ? "value" : "path KL", passes * cost.network_evaluations,
+  fmt::print("network evaluations per epoch: rollout {}, estimates {}, update {}; reward {}{}{}\n",
+             rollout_network_evaluations(table, samples, guidance), passes * cost.network_evaluations,
              passes * times * samples * deck.train.num_inner_epochs, judged,
              cost.copies > 0 ? fmt::format(", value network's copy of it {}", cost.copies) : "",
              network.pixel_shape() == network.sample_shape()

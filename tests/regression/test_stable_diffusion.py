@@ -110,7 +110,7 @@ def test_a_lora_is_trained_with_the_same_bits_on_two_ranks(tiny: Path, tmp_path:
     said = run(*words, "--out", tmp_path / "one").stdout
     # 4 samples of 3 steps with 2 trained times, guided; CTRL asks for the reward of the drawn
     # pictures, for V where it is fitted, and for the increments at the next step
-    plan = {"ctrl": "rollout 24, value 16, update 16; reward 20, decoder 20", "ddpo": "rollout 24, path KL 24, update 16; reward 4, decoder 4"}
+    plan = {"ctrl": "rollout 24, estimates 16, update 16; reward 20, decoder 20", "ddpo": "rollout 24, estimates 24, update 16; reward 4, decoder 4"}
     assert f"network evaluations per epoch: {plan[algorithm]}\n" in said
     assert ("the value network's" in said) == (algorithm == "ctrl")
     run(*words, "--out", tmp_path / "two", ranks=2)
