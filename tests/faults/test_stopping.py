@@ -153,7 +153,7 @@ def test_jobs_shorter_than_the_pretraining_of_the_value_get_through_it(
 ) -> None:
     run, told, stops = tmp_path / "run", [], 0
     while rows_of_run_file(run) <= 0 and stops < 8:
-        line = DIGITS.command(run, "--max-time", "00:00:01", run__save_freq=0, **PRETRAINED)
+        line = DIGITS.command(run, "--max-time", "00:00:01", **PRETRAINED)
         done = finish(line, STOPPED_EARLY, DONE)
         told += pretraining_told(done.stdout)
         stops += "(time limit)" in done.stdout

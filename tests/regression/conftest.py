@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from program import run
+from scoreact_program import run
 
 
 @pytest.fixture(scope="session")

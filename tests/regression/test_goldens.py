@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from PIL import Image
-from program import run
+from scoreact_program import run
 from safetensors_file import read_safetensors, write_safetensors
 
 SOURCE = Path(os.environ["SCOREACT_SOURCE_DIR"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from program import run
+from scoreact_program import run
 from safetensors_file import read_safetensors, write_safetensors
 from same_bits import assert_same
 
