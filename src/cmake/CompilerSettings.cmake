@@ -14,6 +14,9 @@ target_compile_options(scoreact_warnings INTERFACE -Wall -Wextra -Werror)
 if(CCACHE_PROGRAM AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(scoreact_warnings INTERFACE -fpch-preprocess)
 endif()
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(scoreact_warnings INTERFACE -Wno-subobject-linkage)  # takes every file but the outermost for a header
+endif()
 
 # Kernels are loops over contiguous numbers: -O3 and AVX2 where the machine has it. One fixed instruction set a build, so that
 # results do not depend on which node of a cluster a rank lands on.

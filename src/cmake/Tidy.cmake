@@ -28,6 +28,9 @@ function(scoreact_add_tidy)
   add_custom_target(tidy DEPENDS ${stamps})
 endfunction()
 
+if(CMAKE_UNITY_BUILD)
+  return()  # no object file a source
+endif()
 set(tidy_targets scoreact_kernels scoreact_core scoreact scoreact_program)
 if(SCOREACT_BUILD_TESTS)
   get_property(test_targets DIRECTORY ${PROJECT_SOURCE_DIR}/tests PROPERTY BUILDSYSTEM_TARGETS)

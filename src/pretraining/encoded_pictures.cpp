@@ -8,7 +8,7 @@ namespace scoreact {
 
 namespace {
 
-constexpr long kTogether = 64; ///< pictures in one network call, wherever it runs
+constexpr long kEncodedTogether = 64; ///< pictures in one network call, wherever it runs
 
 } // namespace
 
@@ -17,15 +17,16 @@ EncodedPictures encode_pictures(AutoencoderKL& autoencoder, const at::Tensor& pi
   torch::NoGradGuard no_grad;
   const at::Device device = autoencoder.parameters().front().device();
   const long count = pictures.size(0), factor = autoencoder.downscale();
-  const long calls = (count + kTogether - 1) / kTogether;
-  const long each = (calls + ranks.size() - 1) / ranks.size() * kTogether; // pictures of a rank, at most
+  const long calls = (count + kEncodedTogether - 1) / kEncodedTogether;
+  const long each =
+      (calls + ranks.size() - 1) / ranks.size() * kEncodedTogether; // pictures of a rank, at most
   const std::vector<std::int64_t> shape = {each, 2 * autoencoder.latent_channels(), pictures.size(2) / factor,
                                            pictures.size(3) / factor};
   at::Tensor mine = at::zeros(shape, at::kFloat); // ranks at the end may have fewer
   const long begin = std::min(count, each * ranks.rank()), end = std::min(count, begin + each);
   ranks.together([&] {
-    for (long first = begin; first < end; first += kTogether) {
-      const long rows = std::min(kTogether, end - first);
+    for (long first = begin; first < end; first += kEncodedTogether) {
+      const long rows = std::min(kEncodedTogether, end - first);
       const at::Tensor pixels = pictures.narrow(0, first, rows).to(device, at::kFloat).div_(127.5).sub_(1.0);
       const auto [mean, logvar] = autoencoder.encode(pixels);
       mine.narrow(0, first - begin, rows).copy_(at::cat({mean, logvar}, 1));

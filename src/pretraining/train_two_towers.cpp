@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 const double kLargestLog = std::log(100.0); ///< of the scale, as Radford et al. clip it
 constexpr long kTogetherInData = 4;         ///< rows of a batch that are neighbours in the data
-constexpr long kTogether = 256;             ///< rows in one network call outside of training
+constexpr long kPairsTogether = 256;        ///< rows in one network call outside of training
 
 at::Tensor unit_rows(const at::Tensor& x) { return x / x.norm(2, 1, /*keepdim=*/true); }
 
@@ -194,13 +194,13 @@ std::vector<double> TwoTowersTask::held_out() {
   torch::NoGradGuard no_grad;
   const auto texts_of = [this](const std::vector<std::string>& texts) {
     std::vector<at::Tensor> parts;
-    for (const at::Tensor& tokens : tokens_of(texts).split(kTogether)) {
+    for (const at::Tensor& tokens : tokens_of(texts).split(kPairsTogether)) {
       parts.push_back(text_embeddings(tokens));
     }
     return at::cat(parts);
   };
   std::vector<at::Tensor> parts;
-  for (const at::Tensor& bytes : held_out_.pictures.split(kTogether)) {
+  for (const at::Tensor& bytes : held_out_.pictures.split(kPairsTogether)) {
     const at::TensorOptions index = at::TensorOptions(at::kLong).device(bytes.device());
     parts.push_back(image_embeddings(pixels_of(bytes, at::arange(bytes.size(0), index))));
   }

@@ -15,7 +15,7 @@ namespace scoreact {
 
 namespace {
 
-double mean_of(const std::vector<double>& values) {
+double mean_or_zero(const std::vector<double>& values) {
   return values.empty()
              ? 0.0
              : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -108,9 +108,9 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long r
   counters_.wall_time += epoch_time;
   longest_epoch_ = std::max(longest_epoch_, epoch_time);
   const double communicated =
-      mean_of(ranks_.gather_in_order({ranks_.communication_time() - communicated_before_}));
-  const double mean = mean_of(reward), std = std_of(reward, mean);
-  const double kl_path = mean_of(learned.kl_path), kl_chain = mean_of(learned.kl_chain);
+      mean_or_zero(ranks_.gather_in_order({ranks_.communication_time() - communicated_before_}));
+  const double mean = mean_or_zero(reward), std = std_of(reward, mean);
+  const double kl_path = mean_or_zero(learned.kl_path), kl_chain = mean_or_zero(learned.kl_chain);
   if (RunFile* const file = folder_.file()) {
     file->record({{"epoch", static_cast<double>(counters_.epoch)},
                   {"samples_total", static_cast<double>(counters_.epoch * batch.shard.total)},

@@ -3,8 +3,8 @@
 
     src/setup/tidy.py [-p BUILD] [-j JOBS] [--list] [FILE|FOLDER ...]
 
-Compiles nothing of ours and needs no built BUILD (default: build), only a configured one. The sources are those that
-BUILD compiles, or what of them lies under the arguments. `cmake --build --preset tidy` calls this for every source that
+Compiles nothing of ours and needs no built BUILD (default: build-tidy), only a configured one that compiles each source alone
+(cmake --preset tidy). The sources are those that BUILD compiles, or what of them lies under the arguments. `cmake --build --preset tidy` calls this for every source that
 has changed, or whose headers have, since it was last clean.
 
 Two things beside clang-tidy keep a source with LibTorch's headers at seconds instead of minutes: clang's own
@@ -123,7 +123,7 @@ def warnings_of(source: Path, build: Path, tools: Tools, plugin: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-p", dest="build", type=Path, default=ROOT / "build", metavar="BUILD", help="default: build")
+    parser.add_argument("-p", dest="build", type=Path, default=ROOT / "build-tidy", metavar="BUILD", help="default: build-tidy")
     parser.add_argument("-j", dest="jobs", type=int, default=1, metavar="JOBS", help="sources at a time, 1.5 GB each")
     parser.add_argument("--list", action="store_true", help="only print the sources")
     parser.add_argument("wanted", nargs="*", type=Path, metavar="FILE|FOLDER")
@@ -134,7 +134,7 @@ def main() -> int:
     build = options.build.resolve()
     try:
         if not (build / "compile_commands.json").exists():
-            raise MissingError(f"{build}/compile_commands.json not found; configure first (cmake --preset default)")
+            raise MissingError(f"{build}/compile_commands.json not found; configure first (cmake --preset tidy)")
         sources = sources_of(build, [path.resolve() for path in options.wanted])
         if not sources:
             raise MissingError(f"{build} compiles none of {shlex.join(str(path) for path in options.wanted)}")

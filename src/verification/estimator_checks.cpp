@@ -8,6 +8,7 @@
 #include "rl/rollout.hpp"
 #include "verification/expected_gradient.hpp"
 #include "verification/shifted_gaussian.hpp"
+#include "verification/worked_example.hpp"
 
 #include <torch/torch.h>
 
@@ -17,13 +18,6 @@
 
 namespace scoreact::verification {
 namespace {
-
-const Point kMean{0.6, -0.4};
-const double kStd = 0.8;
-const Point kDirection{0.5, 0.7};
-const Profile kPhi{0.6, 1.0, -0.8};
-const double kTheta = 0.4;
-const double kKlWeight = 0.5;
 
 /// One rollout and everything that is asked of it.
 class ChainUnderTest {

@@ -51,8 +51,6 @@ std::vector<AffineStep> affine_steps(const StepTable& table, const AffinePolicy&
   return result;
 }
 
-double squared_norm(const Point& x) { return std::inner_product(x.begin(), x.end(), x.begin(), 0.0); }
-
 AffineScore gaussian_score(const Point& mean, double std, double abar) {
   const double v = abar * std * std + 1 - abar;
   AffineScore score{-1 / v, mean};
@@ -65,6 +63,8 @@ AffineScore gaussian_score(const Point& mean, double std, double abar) {
 double factor(const Step& step, PathKl kind) { return kind == PathKl::girsanov ? step.girsanov : step.chain; }
 
 } // namespace
+
+double dot(const Point& a, const Point& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
 AffinePolicy gaussian_policy(const StepTable& table, const Point& mean, double std) {
   AffinePolicy policy;
@@ -131,7 +131,7 @@ std::vector<double> kl_steps(const StepTable& table, const AffinePolicy& policy,
       difference[i] = slope * law.state[k].mean[i] + now.offset[i] - before.offset[i];
     }
     const double spread = static_cast<double>(difference.size()) * slope * slope * law.state[k].variance;
-    result.push_back(factor(table.steps[k], kind) * (squared_norm(difference) + spread));
+    result.push_back(factor(table.steps[k], kind) * (dot(difference, difference) + spread));
   }
   return result;
 }
@@ -160,11 +160,11 @@ double objective_derivative(const StepTable& table, const AffinePolicy& pretrain
     const double now = phi(table.steps[k].tau);
     shift += answer.first[k] * now + answer.second[k] * phi(table.steps[k].tau_next);
     if (lambda > 0) { // chi = 0 has no path KL
-      kl += 2 * theta * factor(table.steps[k], kind) * now * now * squared_norm(direction);
+      kl += 2 * theta * factor(table.steps[k], kind) * now * now * dot(direction, direction);
     }
   }
   const Point gradient = reward.gradient(law.state.back().mean); // E grad RM(x_K): RM is quadratic
-  return shift * std::inner_product(gradient.begin(), gradient.end(), direction.begin(), 0.0) - lambda * kl;
+  return shift * dot(gradient, direction) - lambda * kl;
 }
 
 LinearOptimum discrete_optimum(const StepTable& table, const AffinePolicy& pretrained, const Point& direction,
@@ -177,8 +177,8 @@ LinearOptimum discrete_optimum(const StepTable& table, const AffinePolicy& pretr
     const double girsanov = table.steps[k].girsanov;
     // response delta u - lambda girsanov delta^2 |u|^2 is largest at delta = response / (2 lambda girsanov).
     const double delta = answer.first[k] / (2 * lambda * girsanov);
-    optimum.gain += answer.first[k] * delta * squared_norm(direction);
-    optimum.kl += girsanov * delta * delta * squared_norm(direction);
+    optimum.gain += answer.first[k] * delta * dot(direction, direction);
+    optimum.kl += girsanov * delta * delta * dot(direction, direction);
   }
   return optimum;
 }
@@ -195,8 +195,8 @@ LinearOptimum tilted_on_chain(const StepTable& table, double std, const Point& d
     const Step& step = table.steps[k];
     const double delta = push(step.abar);
     result.gain +=
-        (answer.first[k] * delta + answer.second[k] * push(step.abar_next)) * squared_norm(direction);
-    result.kl += factor(step, kind) * delta * delta * squared_norm(direction);
+        (answer.first[k] * delta + answer.second[k] * push(step.abar_next)) * dot(direction, direction);
+    result.kl += factor(step, kind) * delta * delta * dot(direction, direction);
   }
   return result;
 }

@@ -10,6 +10,9 @@
 
 namespace scoreact::verification {
 
+/// Sum over the dimensions of a_i b_i.
+double dot(const Point& a, const Point& b);
+
 /// s(x) = slope x + offset.
 struct AffineScore {
   double slope = 0;

@@ -2,12 +2,9 @@
 
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
 namespace scoreact::verification {
 namespace {
-
-double dot(const Point& a, const Point& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
 Point affine(double slope, const Point& x, const Point& offset) {
   Point result(x.size());

@@ -2,7 +2,7 @@
 
 #include "diffusion/grid.hpp"
 #include "rl/action.hpp"
-#include "verification/exact_chain.hpp"
+#include "verification/worked_example.hpp"
 
 #include <fmt/format.h>
 
@@ -13,11 +13,6 @@
 namespace scoreact::verification {
 namespace {
 
-const Point kMean{0.6, -0.4};
-const double kStd = 0.8;
-const Point kDirection{0.5, 0.7};
-const Profile kPhi{0.6, 1.0, -0.8};
-const double kTheta = 0.4, kKlWeight = 0.5;
 const QuadraticReward kReward{{0.8, -0.3}, 0.0, {}};
 
 Schedule schedule() { return Schedule::linear(1000, 1e-4, 0.02); }
@@ -29,9 +24,6 @@ StepTable table_of(const std::string& solver, const std::string& grid_kind, long
   const Schedule noise = schedule();
   return make_step_table(noise, make_grid(noise, grid), {.solver = solver, .eta = 1.0});
 }
-
-double squared(const Point& x) { return std::inner_product(x.begin(), x.end(), x.begin(), 0.0); }
-double dot(const Point& a, const Point& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
 /// int g^2 f dtau over the times that a chain covers, by Simpson's rule on every linear piece of log abar
 /// (exact to 1e-12).
@@ -72,7 +64,7 @@ double estimator_mean(const StepTable& table) {
   for (const Step& step : table.steps) {
     const double phi = kPhi(step.tau);
     sum += drift_weight(step) * phi * kappa(step.abar) * dot(kReward.linear, kDirection) -
-           2 * kKlWeight * step.girsanov * kTheta * phi * phi * squared(kDirection);
+           2 * kKlWeight * step.girsanov * kTheta * phi * phi * dot(kDirection, kDirection);
   }
   return sum;
 }
@@ -82,7 +74,7 @@ double estimator_limit() {
   return integral([](double tau, double abar) {
     const double phi = kPhi(tau);
     return phi * kappa(abar) * dot(kReward.linear, kDirection) -
-           kKlWeight * kTheta * phi * phi * squared(kDirection);
+           kKlWeight * kTheta * phi * phi * dot(kDirection, kDirection);
   });
 }
 
@@ -107,8 +99,9 @@ double path_kl(const StepTable& table) {
 }
 
 double path_kl_limit() {
-  return integral(
-      [](double tau, double) { return 0.5 * kTheta * kTheta * kPhi(tau) * kPhi(tau) * squared(kDirection); });
+  return integral([](double tau, double) {
+    return 0.5 * kTheta * kTheta * kPhi(tau) * kPhi(tau) * dot(kDirection, kDirection);
+  });
 }
 
 /// Mean (first element) and variance at the end of the pretrained chain, started from N(0, I) at the last
@@ -171,7 +164,7 @@ CheckRows order_checks() {
   rows.push_back(order_row("the path KL", "ddim", "uniform", 1, path_kl, path_kl_limit()));
   // What fine-tuning can reach on 100 steps against G2 (docs/verify.md: within 5 % and 12 %).
   for (const std::string grid : {"uniform", "quadratic"}) {
-    const double gain = kStd * kStd * squared(kDirection) / kKlWeight, kl = gain / (2 * kKlWeight);
+    const double gain = kStd * kStd * dot(kDirection, kDirection) / kKlWeight, kl = gain / (2 * kKlWeight);
     const StepTable table = table_of("ddim", grid, 100);
     const LinearOptimum reached = tilted_on_chain(table, kStd, kDirection, kKlWeight, PathKl::girsanov);
     rows.push_back(

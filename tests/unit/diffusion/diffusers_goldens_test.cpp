@@ -4,6 +4,7 @@
 // on the mean. The loop here is what a sampler does with a step table.
 #include "diffusion/prediction.hpp"
 #include "diffusion/step.hpp"
+#include "unit/diffusion/stable_diffusion_schedule.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -115,7 +116,6 @@ Values run(const Schedule& schedule, const StepTable& table, Prediction predicti
 }
 
 Schedule diffusers_default() { return Schedule::linear(1000, 0.0001, 0.02); }
-Schedule stable_diffusion() { return Schedule::scaled_linear(1000, 0.00085, 0.012); }
 
 // ---- DDIM
 // --------------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include "diffusion/step.hpp"
 #include "error/error.hpp"
+#include "unit/diffusion/stable_diffusion_schedule.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,8 +13,6 @@ namespace scoreact {
 namespace {
 
 using testing::ElementsAre;
-
-Schedule stable_diffusion() { return Schedule::scaled_linear(1000, 0.00085, 0.012); }
 
 GridOptions options_of(const std::string& kind, long num_steps, bool end_at_data = false) {
   GridOptions options;

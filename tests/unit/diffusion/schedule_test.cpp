@@ -1,6 +1,7 @@
 #include "diffusion/schedule.hpp"
 
 #include "error/error.hpp"
+#include "unit/diffusion/stable_diffusion_schedule.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +10,6 @@
 
 namespace scoreact {
 namespace {
-
-Schedule stable_diffusion() { return Schedule::scaled_linear(1000, 0.00085, 0.012); }
 
 TEST(Schedule, HasTheKnownValuesOfStableDiffusion) {
   const Schedule schedule = stable_diffusion();

@@ -3,6 +3,7 @@
 #include "diffusion/step.hpp"
 
 #include "error/error.hpp"
+#include "unit/diffusion/stable_diffusion_schedule.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +12,6 @@
 
 namespace scoreact {
 namespace {
-
-Schedule stable_diffusion() { return Schedule::scaled_linear(1000, 0.00085, 0.012); }
 
 StepTable table_of(const std::string& solver, double eta, long num_steps = 20,
                    const std::string& grid = "leading", bool end_at_data = false) {

@@ -9,20 +9,20 @@
 namespace scoreact {
 namespace {
 
-struct Case {
+struct Shape {
   long rows, channels, height, width, groups;
   bool shifted;
 };
 
-class GroupNormSiluOnShapes : public testing::TestWithParam<Case> {};
+class GroupNormSiluOnShapes : public testing::TestWithParam<Shape> {};
 
 /// Largest difference relative to the largest magnitude.
-double relative_error(const at::Tensor& got, const at::Tensor& wanted) {
+double error_of_largest(const at::Tensor& got, const at::Tensor& wanted) {
   return ((got - wanted).abs().max() / wanted.abs().max()).item<double>();
 }
 
 TEST_P(GroupNormSiluOnShapes, MatchesLibTorchAndItsAutograd) {
-  const Case& c = GetParam();
+  const Shape& c = GetParam();
   torch::manual_seed(7);
   const auto leaf = [](const at::Tensor& values) { return values.clone().set_requires_grad(true); };
   const at::Tensor x0 = 3 * torch::randn({c.rows, c.channels, c.height, c.width}) + 0.7;
@@ -40,10 +40,10 @@ TEST_P(GroupNormSiluOnShapes, MatchesLibTorchAndItsAutograd) {
   const at::Tensor got =
       group_norm_silu(fx, c.shifted ? fshift : at::Tensor(), fweight, fbias, c.groups, 1e-5);
   got.backward(cotangent);
-  EXPECT_LT(relative_error(got, expected), 1e-6);
-  EXPECT_LT(relative_error(fx.grad(), x.grad()), 3e-6);
-  EXPECT_LT(relative_error(fweight.grad(), weight.grad()), 3e-6);
-  EXPECT_LT(relative_error(fbias.grad(), bias.grad()), 3e-6);
+  EXPECT_LT(error_of_largest(got, expected), 1e-6);
+  EXPECT_LT(error_of_largest(fx.grad(), x.grad()), 3e-6);
+  EXPECT_LT(error_of_largest(fweight.grad(), weight.grad()), 3e-6);
+  EXPECT_LT(error_of_largest(fbias.grad(), bias.grad()), 3e-6);
   if (c.shifted) {
     // a shift of a whole group changes nothing: where a group is one channel the derivative is 0 but for
     // rounding
@@ -53,10 +53,10 @@ TEST_P(GroupNormSiluOnShapes, MatchesLibTorchAndItsAutograd) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GroupNormSiluOnShapes,
-                         testing::Values(Case{16, 16, 8, 8, 8, true}, Case{5, 48, 8, 8, 8, false},
-                                         Case{3, 32, 4, 4, 8, true}, Case{3, 32, 6, 6, 8, true},
-                                         Case{4, 8, 7, 5, 8, true}, Case{1, 6, 1, 1, 2, true},
-                                         Case{2, 12, 9, 3, 1, false}));
+                         testing::Values(Shape{16, 16, 8, 8, 8, true}, Shape{5, 48, 8, 8, 8, false},
+                                         Shape{3, 32, 4, 4, 8, true}, Shape{3, 32, 6, 6, 8, true},
+                                         Shape{4, 8, 7, 5, 8, true}, Shape{1, 6, 1, 1, 2, true},
+                                         Shape{2, 12, 9, 3, 1, false}));
 
 TEST(GroupNormSilu, GivesARowTheSameBitsInAnyBatch) {
   torch::manual_seed(8);

@@ -21,7 +21,7 @@ using testing_store::expect_error;
 using testing_store::TemporaryFolder;
 using testing_support::source_path;
 
-struct Case {
+struct RewardCase {
   std::map<std::string, at::Tensor> tensors;
   std::shared_ptr<ImageReward> network;
 
@@ -30,13 +30,13 @@ struct Case {
   }
 };
 
-Case read_case() {
+RewardCase reward_case() {
   const std::string folder = source_path("tests/data/image_reward");
   return {read_weights(folder + "/case.safetensors"), ImageReward::load(folder, c10::Device(c10::kCPU))};
 }
 
 TEST(ImageReward, GivesTheOriginalsRewardAndPixelGradient) {
-  const Case golden = read_case();
+  const RewardCase golden = reward_case();
   const at::Tensor pixels = golden.tensors.at("pixel_values").clone().requires_grad_(true);
   const at::Tensor reward = golden.reward(*golden.network, pixels);
   EXPECT_LE(relative_error(reward, golden.tensors.at("reward")), 1e-5);
@@ -46,7 +46,7 @@ TEST(ImageReward, GivesTheOriginalsRewardAndPixelGradient) {
 }
 
 TEST(ImageReward, NamesShapesThatItCannotTake) {
-  const Case golden = read_case();
+  const RewardCase golden = reward_case();
   const at::Tensor pixels = golden.tensors.at("pixel_values"), ids = golden.tensors.at("input_ids"),
                    mask = golden.tensors.at("attention_mask");
   expect_error(ExitCode::data, "pixel_values: expected [n, 3, 16, 16], found [1, 3, 16, 20]", [&] {
@@ -59,7 +59,7 @@ TEST(ImageReward, NamesShapesThatItCannotTake) {
 }
 
 TEST(ImageReward, CopiesShareWhatIsFrozenAndTrainTheRest) {
-  const Case golden = read_case();
+  const RewardCase golden = reward_case();
   const auto copy = golden.network->trainable_copy(0.5); // 1 of 2 blocks, 1 of 2 text layers
   const auto own = golden.network->named_parameters();
   std::set<std::string> trained;
@@ -83,7 +83,7 @@ TEST(ImageReward, CopiesShareWhatIsFrozenAndTrainTheRest) {
 }
 
 TEST(ImageReward, CutInTwoGivesTheSameReward) {
-  const Case golden = read_case();
+  const RewardCase golden = reward_case();
   const at::Tensor pixels = golden.tensors.at("pixel_values");
   const at::Tensor expected = golden.reward(*golden.network, pixels);
   for (const double fraction : {0.0, 0.5, 0.7, 1.0}) {
@@ -100,7 +100,7 @@ TEST(ImageReward, CutInTwoGivesTheSameReward) {
 }
 
 TEST(ImageReward, TrainingACopyLeavesTheOriginalAlone) {
-  const Case golden = read_case();
+  const RewardCase golden = reward_case();
   const at::Tensor pixels = golden.tensors.at("pixel_values");
   const at::Tensor before = golden.reward(*golden.network, pixels);
   const auto copy = golden.network->trainable_copy(0.5);

@@ -6,6 +6,7 @@
 #include "models/json_file.hpp"
 #include "store/safetensors.hpp"
 #include "support/source_folder.hpp"
+#include "unit/models/parity.hpp"
 #include "unit/store/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
@@ -18,12 +19,9 @@
 namespace scoreact {
 namespace {
 
+using testing_parity::relative_error;
 using testing_store::TemporaryFolder;
 using testing_support::source_path;
-
-double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  return ((found - expected).norm() / expected.norm()).item<double>();
-}
 
 const std::string folder = "tests/data/unet2d_condition_sd1/";
 
@@ -217,7 +215,7 @@ TEST(Lora, NamesKohyasModules) {
   EXPECT_THROW(module_of_kohya("input_blocks_1_1_proj_in", "x"), Error);
 }
 
-std::string message_of_loading(const NamedTensors& tensors) {
+std::string message_of_loading_lora(const NamedTensors& tensors) {
   const TemporaryFolder temporary;
   const std::string file = (temporary.path() / "lora.safetensors").string();
   write_weights(file, tensors);
@@ -235,10 +233,10 @@ TEST(Lora, ExplainsFilesThatDoNotFit) {
   const std::string module = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
   const at::Tensor down = torch::zeros({2, 16}), up = torch::zeros({16, 2});
   const auto expect = [](const NamedTensors& tensors, const char* part) {
-    const std::string message = message_of_loading(tensors);
+    const std::string message = message_of_loading_lora(tensors);
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
-  EXPECT_EQ(message_of_loading({{module + ".lora_A.weight", down}, {module + ".lora_B.weight", up}}),
+  EXPECT_EQ(message_of_loading_lora({{module + ".lora_A.weight", down}, {module + ".lora_B.weight", up}}),
             "no error");
   expect({{module + ".lora_A.weight", down}}, "only the lower one");
   expect({{module + ".lora_A.weight", down}, {module + ".lora_B.weight", torch::zeros({16, 3})}},

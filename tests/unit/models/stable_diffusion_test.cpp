@@ -9,6 +9,7 @@
 #include "fixtures/fixtures.hpp"
 #include "models/weights.hpp"
 #include "support/source_folder.hpp"
+#include "unit/models/parity.hpp"
 #include "unit/store/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
@@ -20,12 +21,11 @@
 namespace scoreact {
 namespace {
 
+using testing_parity::expect_same_layout;
+using testing_parity::read_manifest;
+using testing_parity::relative_error;
 using testing_store::TemporaryFolder;
 using testing_support::source_path;
-
-double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  return ((found - expected).norm() / expected.norm()).item<double>();
-}
 
 struct UnetCase {
   explicit UnetCase(const std::string& name)
@@ -168,33 +168,6 @@ TEST(AutoencoderKlGolden, DecodesAsDiffusersWithAndWithoutCheckpointing) {
   EXPECT_EQ(golden.network->downscale(), 2);
 }
 
-std::map<std::string, std::string> read_manifest(const std::string& name) {
-  std::map<std::string, std::string> shapes;
-  std::ifstream manifest(source_path("tests/data/" + name + ".tsv"));
-  for (std::string line; std::getline(manifest, line);) {
-    const std::size_t tab = line.find('\t');
-    shapes[line.substr(0, tab)] = line.substr(tab + 1);
-  }
-  return shapes;
-}
-
-std::map<std::string, std::string> shapes_of(const torch::nn::Module& network) {
-  std::map<std::string, std::string> shapes;
-  for (const auto& item : network.named_parameters()) {
-    std::string& shape = shapes[item.key()];
-    for (const auto extent : item.value().sizes())
-      shape += (shape.empty() ? "" : "x") + std::to_string(extent);
-  }
-  return shapes;
-}
-
-long count(const torch::nn::Module& network) {
-  long numbers = 0;
-  for (const at::Tensor& parameter : network.parameters())
-    numbers += parameter.numel();
-  return numbers;
-}
-
 const std::string sd15_unet =
     R"({"_class_name": "UNet2DConditionModel", "sample_size": 64, "cross_attention_dim": 768,
   "mid_block_only_cross_attention": null, "upcast_attention": null, "a_key_of_the_future": [1, {}]})";
@@ -213,19 +186,15 @@ std::string config_of(const TemporaryFolder& folder, const std::string& text) {
 TEST(UNet2DCondition, HasExactlyTheTensorsOfStableDiffusion15) {
   const TemporaryFolder folder;
   const UNet2DCondition network(read_unet2d_condition_config(config_of(folder, sd15_unet)));
-  const auto manifest = read_manifest("sd15_unet");
-  EXPECT_EQ(manifest.size(), 686u);
-  EXPECT_EQ(shapes_of(network), manifest);
-  EXPECT_EQ(count(network), 859520964);
+  EXPECT_EQ(network.parameters().size(), 686u);
+  EXPECT_EQ(expect_same_layout(network, source_path("tests/data/sd15_unet.tsv")), 859520964);
 }
 
 TEST(AutoencoderKL, HasExactlyTheTensorsOfStableDiffusion15) {
   const TemporaryFolder folder;
   const AutoencoderKL network(read_autoencoder_kl_config(config_of(folder, sd15_vae)));
-  const auto manifest = read_manifest("sd15_vae");
-  EXPECT_EQ(manifest.size(), 248u);
-  EXPECT_EQ(shapes_of(network), manifest);
-  EXPECT_EQ(count(network), 83653863);
+  EXPECT_EQ(network.parameters().size(), 248u);
+  EXPECT_EQ(expect_same_layout(network, source_path("tests/data/sd15_vae.tsv")), 83653863);
   EXPECT_EQ(network.scaling_factor(), 0.18215);
   EXPECT_EQ(network.downscale(), 8);
 }
@@ -319,14 +288,13 @@ TEST_F(TinyFixture, HasTheTensorsOfThePublishedCheckpoint) {
   for (const auto& [part, file] :
        {std::pair{"unet", "diffusion_pytorch_model"}, std::pair{"vae", "diffusion_pytorch_model"},
         std::pair{"text_encoder", "model"}}) {
-    std::map<std::string, std::string> shapes;
+    std::map<std::string, std::vector<std::int64_t>> shapes;
     for (const auto& [name, tensor] : read_weights((folder / part / file).string() + ".safetensors")) {
       EXPECT_EQ(tensor.scalar_type(), at::kHalf);
-      std::string& shape = shapes[name];
-      for (const auto extent : tensor.sizes())
-        shape += (shape.empty() ? "" : "x") + std::to_string(extent);
+      shapes[name] = tensor.sizes().vec();
     }
-    EXPECT_EQ(shapes, read_manifest(std::string("tiny_sd_torch_") + part)) << part;
+    EXPECT_EQ(shapes, read_manifest(source_path(std::string("tests/data/tiny_sd_torch_") + part + ".tsv")))
+        << part;
   }
 }
 

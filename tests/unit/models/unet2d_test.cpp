@@ -6,6 +6,7 @@
 #include "models/pixel_unet/unet2d.hpp"
 #include "models/weights.hpp"
 #include "support/source_folder.hpp"
+#include "unit/models/parity.hpp"
 #include "unit/store/temporary_folder.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -19,12 +20,9 @@
 namespace scoreact {
 namespace {
 
+using testing_parity::relative_error;
 using testing_store::TemporaryFolder;
 using testing_support::source_path;
-
-double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  return ((found - expected).norm() / expected.norm()).item<double>();
-}
 
 struct Case {
   std::string folder;

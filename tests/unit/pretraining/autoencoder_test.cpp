@@ -52,7 +52,7 @@ CaptionedRows rows_of(long count, long first, long last) {
   return captioned_rows(discs(count), rows);
 }
 
-PretrainOptions short_run(long iterations) {
+PretrainOptions short_autoencoder_run(long iterations) {
   PretrainOptions options;
   options.iterations = iterations;
   options.batch_size = 16;
@@ -104,7 +104,7 @@ TEST(AutoencoderLoss, PartsAgreeWithPlainLoops) {
 
 TEST(AutoencoderTask, LossIsTheSumOfItsWeightedParts) {
   const auto network = tiny_network(2);
-  PretrainOptions options = short_run(4);
+  PretrainOptions options = short_autoencoder_run(4);
   options.mse_weight = options.gradient_weight = options.kl_weight = 0;
   const auto loss_with = [&](double mse, double gradient, double kl) {
     options.mse_weight = mse;
@@ -123,7 +123,7 @@ TEST(AutoencoderTask, LossIsTheSumOfItsWeightedParts) {
 
 TEST(AutoencoderTask, LearnsToReconstruct) {
   const auto network = tiny_network(1);
-  const PretrainOptions options = short_run(160);
+  const PretrainOptions options = short_autoencoder_run(160);
   AutoencoderTask task(network, rows_of(96, 0, 64), rows_of(96, 64, 96), options, 7);
   const double before = task.held_out()[1];
   const auto reports = reports_of(task, options);
@@ -148,7 +148,7 @@ TEST(AutoencoderTask, TrainsTheDecoderAlone) {
   const Communicator ranks(MPI_COMM_SELF);
   EncodedPictures latents = encode_pictures(*network, training.pictures, ranks);
   latents.logvar.fill_(-10); // an untrained encoder's own noise would hide the picture
-  const PretrainOptions options = short_run(120);
+  const PretrainOptions options = short_autoencoder_run(120);
   AutoencoderTask task(network, training, rows_of(64, 0, 16), latents, options, 7);
   const std::vector<ParameterGroup> groups = task.parameters();
   for (const auto& [name, tensor] : groups.front().tensors) {
@@ -166,7 +166,7 @@ TEST(AutoencoderTask, TrainsTheDecoderAlone) {
 TEST(AutoencoderTask, RowsAreTheSameHoweverABatchIsCut) {
   const auto network = tiny_network(4);
   torch::NoGradGuard no_grad;
-  AutoencoderTask task(network, rows_of(32, 0, 32), {}, short_run(4), 9);
+  AutoencoderTask task(network, rows_of(32, 0, 32), {}, short_autoencoder_run(4), 9);
   const double whole = task.loss({2, 0, 8}).item<double>();
   const double halves = (task.loss({2, 0, 4}).item<double>() + task.loss({2, 4, 4}).item<double>()) / 2;
   EXPECT_NEAR(whole, halves, 1e-5 * whole);

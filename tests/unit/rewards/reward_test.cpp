@@ -24,7 +24,7 @@ struct Picture {
 };
 
 /// Sizes that Pillow 12 (libjpeg-turbo 3.2) writes with quality=95 for the two patterns below.
-constexpr Picture pictures[] = {{8, 8, 1, 395, 342}, {32, 48, 3, 2336, 934}, {28, 28, 1, 1319, 510}};
+constexpr Picture kJpegPictures[] = {{8, 8, 1, 395, 342}, {32, 48, 3, 2336, 934}, {28, 28, 1, 1319, 510}};
 
 std::vector<std::uint8_t> pattern(const Picture& picture, bool rough) {
   std::vector<std::uint8_t> pixels;
@@ -41,7 +41,7 @@ std::vector<std::uint8_t> pattern(const Picture& picture, bool rough) {
 }
 
 TEST(JpegSize, EqualsPillowsByteForByte) {
-  for (const Picture& picture : pictures) {
+  for (const Picture& picture : kJpegPictures) {
     EXPECT_EQ(jpeg_size(pattern(picture, true).data(), picture.height, picture.width, picture.channels).file,
               picture.rough_bytes);
     EXPECT_EQ(jpeg_size(pattern(picture, false).data(), picture.height, picture.width, picture.channels).file,
@@ -52,7 +52,7 @@ TEST(JpegSize, EqualsPillowsByteForByte) {
 /// ITU T.81 annex B with the standard tables. Colour: SOI 2, APP0 18, two DQT 138, SOF0 19, four DHT 432, SOS
 /// 14, EOI 2; grey has one table of each kind less and one component.
 TEST(JpegSize, TheScanIsTheFileWithoutItsHeader) {
-  for (const Picture& picture : pictures) {
+  for (const Picture& picture : kJpegPictures) {
     for (const bool rough : {true, false}) {
       const JpegSize size =
           jpeg_size(pattern(picture, rough).data(), picture.height, picture.width, picture.channels);
@@ -62,7 +62,7 @@ TEST(JpegSize, TheScanIsTheFileWithoutItsHeader) {
 }
 
 TEST(JpegReward, IsTheSizeInKilobytesWithItsSign) {
-  const Picture picture = pictures[1];
+  const Picture picture = kJpegPictures[1];
   const auto pixels = pattern(picture, true);
   const at::Tensor bytes = torch::tensor(std::vector<std::int64_t>(pixels.begin(), pixels.end()))
                                .view({1, picture.height, picture.width, 3});
