@@ -1,9 +1,9 @@
 /// scoreact fid A [B]: the Frechet inception distance between two sets of pictures, or the statistics of one.
 #include "command.hpp"
 #include "evaluation/picture_statistics.hpp"
+#include "parallel/stopwatch.hpp"
 #include "run/network_setup.hpp"
 #include "run/progress.hpp"
-#include "run/stopwatch.hpp"
 
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>

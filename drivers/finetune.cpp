@@ -1,11 +1,12 @@
 /// scoreact finetune DECK: the main job. Wiring from the deck, then the loop of the paper's section 4.
 #include "command.hpp"
+#include "evaluation/picture_grid.hpp"
 #include "models/registry.hpp"
 #include "rl/algorithm.hpp"
 #include "rl/prompts.hpp"
 #include "rl/rollout.hpp"
+#include "rl/rollout_steps.hpp"
 #include "run/network_setup.hpp"
-#include "run/picture_grid.hpp"
 #include "run/stop_request.hpp"
 #include "run/training_run.hpp"
 #include "run/versions.hpp"

@@ -1,8 +1,8 @@
 /// scoreact goldens MODEL_DIR: published pictures and rewards of real weights, drawn again and compared.
 #include "command.hpp"
 #include "evaluation/golden_runner.hpp"
+#include "parallel/stopwatch.hpp"
 #include "run/network_setup.hpp"
-#include "run/stopwatch.hpp"
 
 #include <fmt/ranges.h>
 

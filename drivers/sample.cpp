@@ -9,11 +9,12 @@
 #include "models/registry.hpp"
 #include "models/stable_diffusion/stable_diffusion.hpp"
 #include "models/weights.hpp"
+#include "parallel/stopwatch.hpp"
 #include "rl/prompts.hpp"
 #include "rl/rollout.hpp"
+#include "rl/rollout_steps.hpp"
 #include "run/network_setup.hpp"
 #include "run/run_state.hpp"
-#include "run/stopwatch.hpp"
 #include "store/run_directory.hpp"
 
 #include <fmt/ranges.h>

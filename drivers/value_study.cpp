@@ -3,6 +3,7 @@
 #include "evaluation/value_study.hpp"
 #include "command.hpp"
 #include "models/registry.hpp"
+#include "rl/rollout_steps.hpp"
 #include "run/network_setup.hpp"
 #include "run/progress.hpp"
 #include "run/versions.hpp"

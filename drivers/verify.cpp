@@ -1,7 +1,7 @@
 /// scoreact verify: the closed forms of docs/mathematics.md section 6 against the library (docs/verify.md).
 #include "command.hpp"
 #include "parallel/communicator.hpp"
-#include "run/stopwatch.hpp"
+#include "parallel/stopwatch.hpp"
 #include "store/atomic_file.hpp"
 #include "store/hdf5_file.hpp"
 #include "store/hdf5_values.hpp"

@@ -165,9 +165,9 @@ class Recomputer:
 
     def _trained(self, step: int, samples: slice = slice(None)) -> NDArray[np.bool_]:
         """Which samples were trained at a step [b]; all of them where the file does not say."""
-        if not self.file.has("weight"):
+        if not self.file.has("train_weight"):
             return np.ones(len(range(*samples.indices(self.file.num_samples))), dtype=np.bool_)
-        return np.asarray(self.file.at("weight", step, samples) != 0.0)
+        return np.asarray(self.file.at("train_weight", step, samples) != 0.0)
 
     def _place(self, block: Block) -> str:
         first = f" from {block.first}" if block.first else ""

@@ -1,7 +1,7 @@
 #include "evaluation/draw_as_scheduler.hpp"
 
 #include "evaluation/inference.hpp"
-#include "run/network_setup.hpp"
+#include "evaluation/scheduler_steps.hpp"
 
 namespace scoreact {
 

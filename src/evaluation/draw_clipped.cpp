@@ -1,7 +1,7 @@
 #include "evaluation/draw_clipped.hpp"
 
 #include "evaluation/known_noise.hpp"
-#include "run/network_setup.hpp"
+#include "evaluation/scheduler_steps.hpp"
 
 #include <torch/torch.h>
 

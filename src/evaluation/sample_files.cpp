@@ -1,7 +1,7 @@
 #include "evaluation/sample_files.hpp"
 
+#include "evaluation/picture_grid.hpp"
 #include "models/weights.hpp"
-#include "run/picture_grid.hpp"
 #include "store/atomic_file.hpp"
 #include "store/hdf5_file.hpp"
 #include "store/run_directory.hpp"

@@ -1,8 +1,8 @@
 #include "pretraining/pretrain_run.hpp"
 
+#include "evaluation/picture_grid.hpp"
 #include "run/instruction_set.hpp"
 #include "run/network_state.hpp"
-#include "run/picture_grid.hpp"
 
 #include <fmt/format.h>
 

@@ -1,10 +1,10 @@
 #include "rl/ctrl.hpp"
 
 #include "error/error.hpp"
+#include "parallel/stopwatch.hpp"
 #include "rl/advantage.hpp"
 #include "rl/path_kl.hpp"
 #include "rl/value_fit.hpp"
-#include "run/stopwatch.hpp"
 
 #include <torch/torch.h>
 

@@ -1,8 +1,8 @@
 #include "rl/ddpo.hpp"
 
 #include "error/error.hpp"
+#include "parallel/stopwatch.hpp"
 #include "rl/path_kl.hpp"
-#include "run/stopwatch.hpp"
 
 #include <torch/torch.h>
 

@@ -1,6 +1,6 @@
 #pragma once
 /// What a person sees of a run: a bar with ETA on a terminal, a line an epoch in a log.
-#include "run/stopwatch.hpp"
+#include "parallel/stopwatch.hpp"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #include "run/run_evaluation.hpp"
 
 #include "evaluation/frechet.hpp"
-#include "run/network_setup.hpp"
+#include "rl/rollout_steps.hpp"
 
 #include <torch/torch.h>
 

@@ -3,9 +3,9 @@
 /// run.h5, and why the run should stop. It knows nothing of what is trained.
 #include "error/error.hpp"
 #include "parallel/communicator.hpp"
+#include "parallel/stopwatch.hpp"
 #include "run/run_options.hpp"
 #include "run/stop_request.hpp"
-#include "run/stopwatch.hpp"
 #include "store/checkpoint.hpp"
 #include "store/run_directory.hpp"
 #include "store/run_file.hpp"

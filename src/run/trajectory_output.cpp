@@ -76,7 +76,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   const at::Tensor gradient = options.means && batch.value_gradient.defined()
                                   ? at_all_steps(batch.value_gradient, batch.times, steps, at::kFloat)
                                   : at::Tensor();
-  const at::Tensor weight = at_all_steps(batch.times.weight, batch.times, steps, at::kDouble, 0.0);
+  const at::Tensor train_weight = at_all_steps(batch.times.weight, batch.times, steps, at::kDouble, 0.0);
   const at::Tensor prompt = host(batch.prompt);
   const at::Tensor index = at::arange(batch.shard.first, batch.shard.first + samples, at::kLong);
 
@@ -93,7 +93,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
   block.log_prob = log_prob.data_ptr<double>();
   block.kl_step = kl.data_ptr<double>();
   block.kl_chain_step = chain.data_ptr<double>();
-  block.weight = weight.data_ptr<double>();
+  block.train_weight = train_weight.data_ptr<double>();
   block.advantage = pointer<float>(advantage);
   block.value = pointer<float>(value);
   block.value_difference = pointer<float>(difference);
@@ -106,6 +106,7 @@ void write_trajectories(const std::filesystem::path& path, Trajectories& batch, 
     const Step& step = batch.table.steps[k];
     block.tau.push_back(step.tau);
     block.abar.push_back(step.abar);
+    block.weight.push_back(std::log(step.abar_next / step.abar));
     block.keep.push_back(step.keep);
     block.push.push_back(step.push);
     block.spread.push_back(step.spread);

@@ -135,10 +135,13 @@ install_wheels() {
   fi
 }
 
-# A compiler at work on a LibTorch header takes up to 1.5 GB.
+# Where OMP_NUM_THREADS is set, nproc alone gives that.
+cores() (unset OMP_NUM_THREADS; nproc)
+
+# A compiler at work on a dozen files with LibTorch takes up to 2 GB.
 build_jobs() {
-  awk -v cores="$(nproc)" '/^MemAvailable:/ {
-    jobs = int($2 / 1500000)
+  awk -v cores="$(cores)" '/^MemAvailable:/ {
+    jobs = int($2 / 2000000)
     print jobs < 1 ? 1 : jobs < cores ? jobs : cores
   }' /proc/meminfo
 }

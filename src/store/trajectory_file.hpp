@@ -22,25 +22,26 @@ struct TrajectoryBlock {
   std::int64_t first_sample = 0;          ///< position of this rank's first sample among those of all ranks
   std::vector<std::int64_t> sample_shape; ///< [C, H, W] or [d]
 
-  const float* states = nullptr;              ///< x [K+1, B, ...], from noise to data
-  const float* action = nullptr;              ///< [K, B, ...], scores
-  const float* mean = nullptr;                ///< optional, mu [K, B, ...], scores
-  const float* mean_pre = nullptr;            ///< optional, mu_pre [K, B, ...], scores
-  const double* log_prob = nullptr;           ///< [K, B], nats, summed over the elements
-  const double* kl_step = nullptr;            ///< [K, B], nats, the Girsanov term
-  const double* kl_chain_step = nullptr;      ///< [K, B], nats, the exact one of the chain
-  const double* weight = nullptr;             ///< [K, B], integration weight of the step for the sample
-  const float* advantage = nullptr;           ///< optional [K, B]
-  const float* value = nullptr;               ///< optional [K, B]
-  const float* value_difference = nullptr;    ///< optional [K, B], the value term of a difference advantage
-  const float* value_gradient = nullptr;      ///< optional [K, B, ...], grad V at the states
-  const float* reward = nullptr;              ///< [B]
+  const float* states = nullptr;           ///< x [K+1, B, ...], from noise to data
+  const float* action = nullptr;           ///< [K, B, ...], scores
+  const float* mean = nullptr;             ///< optional, mu [K, B, ...], scores
+  const float* mean_pre = nullptr;         ///< optional, mu_pre [K, B, ...], scores
+  const double* log_prob = nullptr;        ///< [K, B], nats, summed over the elements
+  const double* kl_step = nullptr;         ///< [K, B], nats, the Girsanov term
+  const double* kl_chain_step = nullptr;   ///< [K, B], nats, the exact one of the chain
+  const double* train_weight = nullptr;    ///< [K, B], inverse probability that the sample is trained at it
+  const float* advantage = nullptr;        ///< optional [K, B]
+  const float* value = nullptr;            ///< optional [K, B]
+  const float* value_difference = nullptr; ///< optional [K, B], the value term of a difference advantage
+  const float* value_gradient = nullptr;   ///< optional [K, B, ...], grad V at the states
+  const float* reward = nullptr;           ///< [B]
   const std::int64_t* sample_index = nullptr; ///< [B], global
   std::vector<std::string> prompts;           ///< [B]
 
   // The same on every rank; rank 0's are written:
   std::vector<double> tau;      ///< [K+1]
   std::vector<double> abar;     ///< [K+1]
+  std::vector<double> weight;   ///< [K], g^2 dtau over the step: log(abar[k+1] / abar[k])
   std::vector<double> keep;     ///< [K]
   std::vector<double> push;     ///< [K]
   std::vector<double> spread;   ///< [K]

@@ -74,13 +74,15 @@ TrajectoryLayout agree_on_layout(const FileRanks& comm, const std::filesystem::p
       return values.size() == static_cast<std::size_t>(block.steps) + more;
     };
     require(is_steps(block.tau, 1) && is_steps(block.abar, 1), "tau and abar need K + 1 entries");
-    require(is_steps(block.keep, 0) && is_steps(block.push, 0) && is_steps(block.spread, 0) &&
-                is_steps(block.girsanov, 0) && is_steps(block.drift, 0) && is_steps(block.s_a, 0),
-            "keep, push, spread, girsanov, drift and s_a need K entries");
+    require(is_steps(block.weight, 0) && is_steps(block.keep, 0) && is_steps(block.push, 0) &&
+                is_steps(block.spread, 0) && is_steps(block.girsanov, 0) && is_steps(block.drift, 0) &&
+                is_steps(block.s_a, 0),
+            "weight, keep, push, spread, girsanov, drift and s_a need K entries");
     require(block.prompts.size() == static_cast<std::size_t>(block.samples), "one prompt a sample is needed");
     const bool complete = block.states != nullptr && block.action != nullptr && block.log_prob != nullptr &&
                           block.kl_step != nullptr && block.kl_chain_step != nullptr &&
-                          block.weight != nullptr && block.reward != nullptr && block.sample_index != nullptr;
+                          block.train_weight != nullptr && block.reward != nullptr &&
+                          block.sample_index != nullptr;
     require(block.samples == 0 || complete, "an array is missing");
   });
   return layout;

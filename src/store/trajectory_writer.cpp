@@ -298,6 +298,7 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
   for (std::size_t n = 0; n < dimensions.size(); ++n)
     writer.numbers(dimensions[n], block.sample_shape[n], "number along the dimension");
   writer.by_time("abar", block.abar, {"1", "cumulative signal power at the states"});
+  writer.by_time("weight", block.weight, {"1", "g^2 dtau over the step, log(abar[k+1] / abar[k])"});
   writer.by_time("keep", block.keep, {"1", "x[k+1] = keep x[k] + push action + spread noise"});
   writer.by_time("push", block.push, {"1", "factor of the action in the step"});
   writer.by_time("spread", block.spread, {"1", "factor of the noise in the step"});
@@ -327,8 +328,8 @@ bool write_content(const FileRanks& comm, hid_t file, const fs::path& path, cons
                    {"nat", "path KL of the step, Girsanov"});
   writer.by_sample("kl_chain_step", H5T_NATIVE_FLOAT, narrowed(block.kl_chain_step).data(), steps, {},
                    {"nat", "exact KL of the step of the chain"});
-  writer.by_sample("weight", H5T_NATIVE_DOUBLE, block.weight, steps, {},
-                   {"1", "integration weight of the step for the sample, 0: not trained"});
+  writer.by_sample("train_weight", H5T_NATIVE_DOUBLE, block.train_weight, steps, {},
+                   {"1", "inverse probability that the sample is trained at the step, 0: it was not"});
   if (block.advantage != nullptr) {
     writer.by_sample("advantage", H5T_NATIVE_FLOAT, block.advantage, steps, {}, {"reward", "advantage"});
   }

@@ -67,12 +67,12 @@ def rollout(strength: float, seed: int, action_kind: str = "transition") -> Roll
         "log_prob": log_prob,
         "kl_step": girsanov[:, None] * difference,
         "kl_chain_step": (push**2 / (2 * spread**2))[:, None] * difference,
-        "weight": np.ones((STEPS, SAMPLES)),
+        "train_weight": np.ones((STEPS, SAMPLES)),
         "reward": -2 + 0.8 * (x[-1].astype(np.float64) @ u),
         "prompt": np.full(SAMPLES, b"class 3", "S7"),
         "sample_index": np.arange(SAMPLES),
     }
-    tables = {"tau": tau, "abar": abar, "keep": keep, "push": push, "spread": spread}
+    tables = {"tau": tau, "abar": abar, "weight": np.log(abar[1:] / abar[:-1]), "keep": keep, "push": push, "spread": spread}
     return Rollout(tables | {"girsanov": girsanov, "s_a": s_a}, arrays)
 
 

@@ -88,7 +88,7 @@ def test_steps_that_a_sample_was_not_trained_at_do_not_count(tmp_path: Path) -> 
     path = write_ctrl(tmp_path / "epoch_000001.h5", "finite_difference")
     with h5py.File(path, "r+") as file:
         for step, sample in ((2, slice(None)), (3, slice(1, 4))):
-            file["weight"][step, sample] = 0.0
+            file["train_weight"][step, sample] = 0.0
             file["advantage"][step, sample] = np.nan
         advantages = file["advantage"][:]
     result = recompute(path)
@@ -103,7 +103,7 @@ def test_steps_that_a_sample_was_not_trained_at_do_not_count(tmp_path: Path) -> 
 def test_increments_are_held_against_values_where_both_steps_were_trained(tmp_path: Path) -> None:
     path = write_ctrl(tmp_path / "epoch_000001.h5", "increment")
     with h5py.File(path, "r+") as file:
-        file["weight"][2, 3] = 0.0
+        file["train_weight"][2, 3] = 0.0
         file["value"][2, 3] = np.nan
     result = recompute(path)
     assert result.passed and result.deviations["value_difference"].values == STEPS * SAMPLES - 2

@@ -72,7 +72,7 @@ struct Part {
     fill(kl_chain_step, 6, kSteps, 1);
     fill(advantage, 7, kSteps, 1);
     fill(reward, 8, 1, 1);
-    fill(weight, 9, kSteps, 1);
+    fill(train_weight, 9, kSteps, 1);
     for (std::int64_t b = first; b < first + count; ++b) {
       index.push_back(b);
       block.prompts.push_back(b == 2 ? "a größer prompt" : fmt::format("{}", b % 10));
@@ -87,7 +87,7 @@ struct Part {
     block.log_prob = log_prob.data();
     block.kl_step = kl_step.data();
     block.kl_chain_step = kl_chain_step.data();
-    block.weight = weight.data();
+    block.train_weight = train_weight.data();
     // an optional array must be there on all ranks or on none, also where a rank has no samples
     static const float nothing = 0;
     block.mean = count > 0 ? mean.data() : &nothing;
@@ -95,14 +95,15 @@ struct Part {
     block.reward = reward.data();
     block.sample_index = index.data();
     block.tau = block.abar = {0, 0.25, 0.5, 0.75, 1};
-    block.keep = block.push = block.spread = block.girsanov = block.drift = block.s_a = {0.5, 0.25, 0.125, 0};
+    block.weight = block.keep = block.push = block.spread = block.girsanov = block.drift =
+        block.s_a = {0.5, 0.25, 0.125, 0};
     block.solver = "ddim";
     block.eta = 1;
     block.lambda = 0.1;
     block.attributes = {{"deck", std::string(100'000, 'd')}, {"epoch", std::int64_t{12}}};
   }
   std::vector<float> states, action, mean, advantage, reward;
-  std::vector<double> log_prob, kl_step, kl_chain_step, weight;
+  std::vector<double> log_prob, kl_step, kl_chain_step, train_weight;
   std::vector<std::int64_t> index;
   TrajectoryBlock block;
 };
@@ -180,7 +181,7 @@ struct LargePart : Part {
     block.states = block.action = states.data();
     block.mean = nullptr;
     block.advantage = nullptr;
-    block.log_prob = block.kl_step = block.kl_chain_step = block.weight = log_prob.data();
+    block.log_prob = block.kl_step = block.kl_chain_step = block.train_weight = log_prob.data();
     block.reward = reward.data();
     block.sample_index = index.data();
   }
@@ -235,7 +236,7 @@ TEST(TrajectoryFile, GivesBackWhatWasWritten) {
       continue;
     for (std::int64_t b = 0; b < kSamples; ++b) {
       EXPECT_EQ(file.doubles_at("log_prob", k)[static_cast<std::size_t>(b)], value(4, k, b));
-      EXPECT_EQ(file.doubles_at("weight", k)[static_cast<std::size_t>(b)], value(9, k, b));
+      EXPECT_EQ(file.doubles_at("train_weight", k)[static_cast<std::size_t>(b)], value(9, k, b));
       EXPECT_EQ(file.floats_at("kl_step", k)[static_cast<std::size_t>(b)],
                 static_cast<float>(value(5, k, b)));
     }

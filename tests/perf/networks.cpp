@@ -11,7 +11,7 @@
 #include "models/stable_diffusion/lora.hpp"
 #include "models/stable_diffusion/unet2d_condition.hpp"
 #include "models/weights.hpp"
-#include "run/stopwatch.hpp"
+#include "parallel/stopwatch.hpp"
 
 #include "error/error.hpp"
 #include "kernels/runtime.hpp"

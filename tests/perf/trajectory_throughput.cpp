@@ -65,12 +65,13 @@ class Epoch {
     block_.first_sample = first;
     block_.sample_shape = settings.shape;
     block_.states = block_.action = block_.mean = block_.mean_pre = large_.data();
-    block_.log_prob = block_.kl_step = block_.kl_chain_step = block_.weight = per_row_.data();
+    block_.log_prob = block_.kl_step = block_.kl_chain_step = block_.train_weight = per_row_.data();
     block_.reward = reward_.data();
     block_.sample_index = index_.data();
     const std::vector<double> one_a_step(static_cast<std::size_t>(settings.steps), 0.5);
     block_.tau = block_.abar = std::vector<double>(static_cast<std::size_t>(settings.steps) + 1, 0.5);
-    block_.keep = block_.push = block_.spread = block_.girsanov = block_.drift = block_.s_a = one_a_step;
+    block_.weight = block_.keep = block_.push = block_.spread = block_.girsanov = block_.drift = block_.s_a =
+        one_a_step;
     block_.solver = "ddim";
     bytes_ = static_cast<std::int64_t>(sizeof(float)) * count * elements * (4 * settings.steps + 1);
   }

@@ -371,9 +371,12 @@ def test_trajectory_files_hold_the_rollout(undisturbed: Callable[[str], Path], d
             for name in ("reward", "prompt", "sample_index"):
                 assert file[name].shape == (SAMPLES,), name
             assert file["sample_index"][:].tolist() == list(range(SAMPLES))
-            assert file["weight"].shape == (STEPS, SAMPLES) and file["weight"].dtype == np.float64
-            trained = file["weight"][:] > 0  # three steps of each sample, its own
-            assert (trained.sum(axis=0) == 3).all() and (file["weight"][:].sum(axis=0) == STEPS).all()
+            assert file["weight"].shape == (STEPS,) and file["weight"].dtype == np.float64
+            assert np.allclose(np.exp(np.cumsum(file["weight"][:])), file["abar"][1:] / file["abar"][0], rtol=1e-12)
+            train_weight = file["train_weight"]
+            assert train_weight.shape == (STEPS, SAMPLES) and train_weight.dtype == np.float64
+            trained = train_weight[:] > 0  # three steps of each sample, its own
+            assert (trained.sum(axis=0) == 3).all() and (train_weight[:].sum(axis=0) == STEPS).all()
             assert (trained != trained[:, :1]).any()
             wanted = {"ctrl": ["value"], "ctrl_paper": ["value", "advantage"], "ddpo": ["advantage"]}[Path(deck).stem]
             for name in ("value", "advantage"):

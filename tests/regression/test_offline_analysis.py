@@ -64,7 +64,7 @@ def test_gradient_advantages_come_again(tmp_path: Path) -> None:
     run = finetune("ctrl_paper.toml", tmp_path / "run", algorithm__advantage="gradient")
     assert judged(recompute(run), "advantage") == EPOCHS * TIMES * SAMPLES
     with h5py.File(run / "trajectories" / "epoch_000001.h5") as file:
-        trained = file["weight"][:] > 0
+        trained = file["train_weight"][:] > 0
         gradient = file["value_gradient"][:]
     assert (np.isfinite(gradient).all(axis=(2, 3, 4)) == trained).all()
     assert "value_difference" not in h5py.File(run / "trajectories" / "epoch_000001.h5")

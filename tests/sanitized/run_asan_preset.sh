@@ -13,7 +13,7 @@ selection=("$@")
 
 cmake --preset asan -DSCOREACT_ENABLE_CUDA="${SCOREACT_ENABLE_CUDA:-OFF}" >/dev/null
 # A compiler at work on a LibTorch header with sanitizers takes up to 3 GB.
-jobs=$(awk -v cores="$(nproc)" '/^MemAvailable:/ { n = int($2 / 3000000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
+jobs=$(awk -v cores="$(unset OMP_NUM_THREADS; nproc)" '/^MemAvailable:/ { n = int($2 / 3000000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 cmake --build --preset asan --parallel "$jobs"
 ctest --preset asan -j "$jobs" --output-on-failure "${selection[@]}"
 (($# == 0)) || exit 0

@@ -276,3 +276,7 @@ def test_as_many_compilers_as_cores_and_memory_allow(machine):
     jobs = int(machine.shell("build_jobs").stdout)
     assert 1 <= jobs <= len(os.sched_getaffinity(0))
     assert int(machine.shell("nproc() { echo 5000; }; build_jobs").stdout) < 5000
+
+
+def test_threads_of_a_rank_are_not_cores_of_the_machine(machine):
+    assert int(machine.shell("mpi_environment; cores", OMP_NUM_THREADS="1").stdout) == len(os.sched_getaffinity(0))

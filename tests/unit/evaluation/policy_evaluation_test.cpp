@@ -5,7 +5,7 @@
 #include "evaluation/inference.hpp"
 #include "models/registry.hpp"
 #include "rewards/polynomial_reward.hpp"
-#include "run/network_setup.hpp"
+#include "rl/rollout_steps.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>

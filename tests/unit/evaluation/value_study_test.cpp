@@ -4,7 +4,7 @@
 
 #include "models/registry.hpp"
 #include "rewards/polynomial_reward.hpp"
-#include "run/network_setup.hpp"
+#include "rl/rollout_steps.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>

@@ -1,4 +1,4 @@
-#include "run/picture_grid.hpp"
+#include "evaluation/picture_grid.hpp"
 
 #include "store/png.hpp"
 

@@ -2,8 +2,8 @@
 // made the file): all spacings, numbers of steps that do not divide the schedule, every setting that is
 // computed, and what is refused.
 #include "diffusion/pndm.hpp"
+#include "evaluation/scheduler_steps.hpp"
 #include "models/json_file.hpp"
-#include "run/network_setup.hpp"
 #include "support/source_folder.hpp"
 #include "unit/store/temporary_folder.hpp"
 
