@@ -79,6 +79,26 @@ ranks() {
   child=""
 }
 
+# state_of FILE: another one once it has been written anew.
+state_of() { stat -c '%i %y' "$1" 2>/dev/null || true; }
+
+# ranks_that TEST ARGUMENT... -- TASKS ...: `ranks`, and once more where they ended with 0 but `TEST ARGUMENT...` doesn't hold: srun of
+# Slurm 22.05 ends with 0, too, when a busy node could not start its tasks ("task 0 launch failed").
+ranks_that() {
+  local holds=()
+  while [[ $1 != -- ]]; do holds+=("$1") && shift; done
+  shift
+  ranks "$@"
+  if [[ $status == 0 && $noticed == no ]] && ! "${holds[@]}"; then
+    printf '%s: nothing was done: the tasks were not started; once more\n' "${SLURM_JOB_NAME:-jobs}" >&2
+    sleep 5
+    ranks "$@"
+    if ((status == 0)) && ! "${holds[@]}"; then status=70; fi
+  fi
+}
+is_trained() { [[ -e $1/policy || " ${*:2} " == *" --check "* ]]; } # RUN_DIR OPTION...
+is_changed() { [[ $(state_of "$1") != "$2" ]]; }                     # FILE STATE
+
 # Back into the queue. An element of an array is named by array and index: the plain number of the last one is that of the whole array.
 requeue() { # WHY
   local job=${SLURM_JOB_ID:-}
@@ -100,7 +120,7 @@ newest_checkpoint() {
 train() {
   local run=$2 before
   before=$(newest_checkpoint "$run")
-  ranks "$(job_tasks)" finetune "$1" --out "$run" "${@:3}"
+  ranks_that is_trained "$run" "${@:3}" -- "$(job_tasks)" finetune "$1" --out "$run" "${@:3}"
   if ((status == 0)); then
     return
   elif ((status == 75)) && [[ -e $run/stop ]]; then
@@ -116,7 +136,7 @@ train() {
 }
 
 # evaluate RUN_DIR OPTION...: sets `status`.
-evaluate() { ranks "$(job_tasks)" evaluate "$@"; }
+evaluate() { ranks_that is_changed "$1/run.h5" "$(state_of "$1/run.h5")" -- "$(job_tasks)" evaluate "$@"; }
 
 # analysis ARGUMENT...: the Python side; fails with 66 where there is none.
 analysis() {

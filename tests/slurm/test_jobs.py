@@ -323,6 +323,26 @@ def test_a_slurm_that_does_not_say_when_the_job_ends_is_asked(tmp_path: Path, sa
         assert done.stdout == f"{answer}\n"
 
 
+@pytest.mark.parametrize(("fails", "code"), [(1, 0), (2, 70)])
+@pytest.mark.parametrize(
+    ("job", "work"), [("train deck RUN", "mkdir RUN/policy"), ("evaluate RUN; exit $status", "cp run.h5 new; mv new RUN/run.h5")]
+)
+def test_a_step_that_ends_with_0_without_having_run_is_started_once_more(
+    tmp_path: Path, job: str, work: str, fails: int, code: int
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.h5").write_text("of the training")
+    (tmp_path / "run.h5").write_text("with an evaluation")
+    launcher = tmp_path / "srun"
+    doing = work.replace("RUN", "run")
+    launcher.write_text(f"#!/bin/bash\ncd {tmp_path}; echo >> calls; (($(wc -l < calls) <= {fails})) || {{ {doing}; }}\n")
+    launcher.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "SCOREACT": "true", "SCOREACT_LAUNCHER": str(launcher)}
+    script = f"source jobs/run.sh; sleep() {{ :; }}; {job.replace('RUN', str(tmp_path / 'run'))}"
+    done = subprocess.run(["bash", "-uc", script], capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
+    assert done.returncode == code and done.stderr.count("the tasks were not started; once more") == 1, done.stderr
+
+
 def test_the_emoji_job_trains_evaluates_and_reports(slurm: OneNodeSlurm, tmp_path: Path) -> None:
     run = tmp_path / "run"
     changed = {"evaluate.steps": "[3]", "evaluate.num_samples": 2, "evaluate.base_samples": 2, "train.num_times": 2}
