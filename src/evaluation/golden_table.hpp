@@ -13,7 +13,7 @@
 namespace scoreact {
 
 /// One published number or picture and how it came about.
-struct Golden {
+struct Golden { // NOLINT(bugprone-exception-escape): the move of a json value checks its invariant
   std::string weights, name, source;
   std::string kind; ///< stable_diffusion | pixel_unet | image_reward
   std::string prompt;
