@@ -39,8 +39,8 @@ std::vector<Window> windows(long in, long out, ResizeFilter filter) {
   std::vector<double> exact;
   for (long i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    const long first = std::max(static_cast<long>(center - support + 0.5), 0L);
-    const long end = std::min(static_cast<long>(center + support + 0.5), in);
+    const long first = std::max(static_cast<long>(std::trunc(center - support + 0.5)), 0L);
+    const long end = std::min(static_cast<long>(std::trunc(center + support + 0.5)), in);
     exact.clear();
     double sum = 0.0;
     for (long x = first; x < end; ++x) {

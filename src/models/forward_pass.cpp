@@ -45,7 +45,7 @@ const std::vector<ForwardNetwork>& networks() {
 /// The class that config.json tells: diffusers' `_class_name` or transformers' `architectures`.
 std::string class_in(const std::string& config_file) {
   const nlohmann::json config = read_json(config_file);
-  const auto name = json_value<std::string>(config, "_class_name", "", config_file);
+  auto name = json_value<std::string>(config, "_class_name", "", config_file);
   if (!name.empty())
     return name;
   const auto architectures = json_value<std::vector<std::string>>(config, "architectures", {}, config_file);

@@ -11,7 +11,7 @@ namespace scoreact {
 namespace {
 
 /// Names as they stand in transformers up to 5.5, without what belongs to another half of the model.
-std::map<std::string, at::Tensor> text_tensors(std::map<std::string, at::Tensor> found) {
+std::map<std::string, at::Tensor> text_tensors(std::map<std::string, at::Tensor>&& found) {
   std::map<std::string, at::Tensor> text;
   for (auto& [name, tensor] : found) {
     const bool bare = name.starts_with("embeddings.") || name.starts_with("encoder.") ||

@@ -10,7 +10,7 @@
 namespace scoreact {
 namespace {
 
-std::map<std::string, at::Tensor> vision_tensors(std::map<std::string, at::Tensor> found) {
+std::map<std::string, at::Tensor> vision_tensors(std::map<std::string, at::Tensor>&& found) {
   std::map<std::string, at::Tensor> vision;
   for (auto& [name, tensor] : found) {
     const bool elsewhere =
