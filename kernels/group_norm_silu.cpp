@@ -1,5 +1,6 @@
 #include "kernels/group_norm_silu.hpp"
 
+#include "kernels/detail/group_norm_silu_channels_last_kernel.hpp"
 #include "kernels/detail/group_norm_silu_kernel.hpp"
 
 namespace scoreact::kernels {
@@ -28,8 +29,12 @@ void group_norm_silu(Stream stream, const GroupNormInput& in, Rows<float> y, Row
   detail::require(has_extents(y, s.rows, in.x.elements) && has_extents(mean, s.rows, s.groups) &&
                       has_extents(scale, s.rows, s.groups),
                   "group_norm_silu: an output's extents differ from the shape");
-  detail::on_execution_space(
-      stream, [&](const auto& exec) { detail::group_norm_silu(exec, in, y.data, mean.data, scale.data); });
+  detail::on_execution_space(stream, [&](const auto& exec) {
+    if (s.channels_last)
+      detail::group_norm_silu_channels_last(exec, in, y.data, mean.data, scale.data);
+    else
+      detail::group_norm_silu(exec, in, y.data, mean.data, scale.data);
+  });
 }
 
 void group_norm_silu_backward(Stream stream, const GroupNormInput& in, Rows<const float> mean,
@@ -44,8 +49,12 @@ void group_norm_silu_backward(Stream stream, const GroupNormInput& in, Rows<cons
                       has_extents(dbias_rows, s.rows, s.channels),
                   "group_norm_silu_backward: a view's extents differ from the shape");
   detail::on_execution_space(stream, [&](const auto& exec) {
-    detail::group_norm_silu_backward(exec, in, {mean.data, scale.data, dy.data},
-                                     {dx.data, dshift.data, dweight_rows.data, dbias_rows.data});
+    const detail::GroupNormSaved saved{mean.data, scale.data, dy.data};
+    const detail::GroupNormGradients gradients{dx.data, dshift.data, dweight_rows.data, dbias_rows.data};
+    if (s.channels_last)
+      detail::group_norm_silu_channels_last_backward(exec, in, saved, gradients);
+    else
+      detail::group_norm_silu_backward(exec, in, saved, gradients);
   });
 }
 

@@ -10,9 +10,11 @@
 
 namespace scoreact::kernels {
 
-/// x is [rows, channels, pixels] in C order; groups divides channels.
+/// x is [rows, channels, pixels] in C order, or [rows, pixels, channels] if channels_last; groups divides
+/// channels.
 struct GroupNormShape {
   long rows = 0, channels = 0, pixels = 0, groups = 0;
+  bool channels_last = false;
 };
 
 /// What forward and backward read. shift [rows, channels], or an empty view for none; weight and bias
@@ -20,7 +22,7 @@ struct GroupNormShape {
 struct GroupNormInput {
   GroupNormShape shape;
   float epsilon = 1e-5F;
-  Rows<const float> x;     ///< [rows, channels * pixels]
+  Rows<const float> x;     ///< [rows, channels * pixels]; y, dy and dx have its order
   Rows<const float> shift; ///< [rows, channels] or data == nullptr
   Span<const float> weight, bias;
 };

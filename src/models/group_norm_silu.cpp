@@ -15,19 +15,28 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// Whether x lies in memory as [B, H, W, C].
+bool is_channels_last(const at::Tensor& x) {
+  return !x.is_contiguous() && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+/// The tensor in the kernel's order of axes, its memory shared.
+at::Tensor in_memory_order(const at::Tensor& x) { return is_channels_last(x) ? x.permute({0, 2, 3, 1}) : x; }
+
 kernels::GroupNormShape shape_of(const at::Tensor& x, long groups) {
-  return {x.size(0), x.size(1), x.numel() / std::max<long>(1, x.size(0) * x.size(1)), groups};
+  return {x.size(0), x.size(1), x.numel() / std::max<long>(1, x.size(0) * x.size(1)), groups,
+          is_channels_last(x)};
 }
 
 /// The kernel's arguments; holds the tensors while it runs.
 struct Arguments {
   Arguments(const at::Tensor& x_in, const at::Tensor& shift_in, const at::Tensor& weight_in,
             const at::Tensor& bias_in, long groups, double epsilon)
-      : x(x_in.contiguous()), shift(shift_in.defined() ? shift_in.contiguous() : shift_in), weight(weight_in),
-        bias(bias_in) {
+      : x(is_channels_last(x_in) ? x_in : x_in.contiguous()),
+        shift(shift_in.defined() ? shift_in.contiguous() : shift_in), weight(weight_in), bias(bias_in) {
     input.shape = shape_of(x, groups);
     input.epsilon = static_cast<float>(epsilon);
-    input.x = bridge::rows<const float>(x);
+    input.x = bridge::rows<const float>(in_memory_order(x));
     if (shift.defined())
       input.shift = bridge::rows<const float>(shift);
     input.weight = bridge::span<const float>(weight);
@@ -45,7 +54,7 @@ Forward run_forward(const Arguments& arguments, long groups) {
   const at::Tensor& x = arguments.x;
   Forward out{at::empty_like(x), at::empty({x.size(0), groups}, x.options()),
               at::empty({x.size(0), groups}, x.options())};
-  kernels::group_norm_silu(bridge::stream_of(x), arguments.input, bridge::rows<float>(out.y),
+  kernels::group_norm_silu(bridge::stream_of(x), arguments.input, bridge::rows<float>(in_memory_order(out.y)),
                            bridge::rows<float>(out.mean), bridge::rows<float>(out.scale));
   return out;
 }
@@ -72,7 +81,8 @@ class GroupNormSilu : public torch::autograd::Function<GroupNormSilu> {
     const Arguments arguments(saved[0], saved[1], saved[2], saved[3], groups,
                               context->saved_data["epsilon"].toDouble());
     const at::Tensor& x = arguments.x;
-    const at::Tensor dy = upstream[0].contiguous();
+    const at::Tensor dy = upstream[0].contiguous(is_channels_last(x) ? at::MemoryFormat::ChannelsLast
+                                                                     : at::MemoryFormat::Contiguous);
     const at::Tensor dx = at::empty_like(x);
     const at::Tensor dweight = at::empty({x.size(0), x.size(1)}, x.options()),
                      dbias = at::empty_like(dweight);
@@ -84,8 +94,9 @@ class GroupNormSilu : public torch::autograd::Function<GroupNormSilu> {
     }
     kernels::group_norm_silu_backward(
         bridge::stream_of(x), arguments.input, bridge::rows<const float>(saved[4]),
-        bridge::rows<const float>(saved[5]), bridge::rows<const float>(dy), bridge::rows<float>(dx),
-        dshift_rows, bridge::rows<float>(dweight), bridge::rows<float>(dbias));
+        bridge::rows<const float>(saved[5]), bridge::rows<const float>(in_memory_order(dy)),
+        bridge::rows<float>(in_memory_order(dx)), dshift_rows, bridge::rows<float>(dweight),
+        bridge::rows<float>(dbias));
     return {dx, dshift, dweight.sum(0), dbias.sum(0), {}, {}};
   }
 };
@@ -94,8 +105,9 @@ class GroupNormSilu : public torch::autograd::Function<GroupNormSilu> {
 
 at::Tensor group_norm_silu(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& weight,
                            const at::Tensor& bias, long groups, double epsilon) {
-  constexpr long few_pixels = 32; // below, the kernel's loops are too short to pay
-  if (!x.is_cpu() || x.scalar_type() != at::kFloat || x.size(2) * x.size(3) < few_pixels) {
+  constexpr long few_pixels = 32; // below, the kernel's loops over a channel are too short to pay
+  if (!x.is_cpu() || x.scalar_type() != at::kFloat ||
+      (x.size(2) * x.size(3) < few_pixels && !is_channels_last(x))) {
     const at::Tensor shifted = shift.defined() ? x + shift.unsqueeze(-1).unsqueeze(-1) : x;
     return at::silu(at::group_norm(shifted, groups, weight, bias, epsilon));
   }

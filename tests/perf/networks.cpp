@@ -7,6 +7,7 @@
 #include "models/image_reward/image_reward.hpp"
 #include "models/inception/inception_fid.hpp"
 #include "models/inception/inception_input.hpp"
+#include "models/pixel_unet/pixel_unet.hpp"
 #include "models/stable_diffusion/autoencoder_kl.hpp"
 #include "models/stable_diffusion/lora.hpp"
 #include "models/stable_diffusion/unet2d_condition.hpp"
@@ -49,6 +50,31 @@ Pass unet_lora(const std::string& folder, const Inputs& x) {
   };
 }
 
+std::shared_ptr<PixelUnet> load_pixel_unet(const std::string& folder) {
+  ScheduleOptions any;
+  any.kind = "linear";
+  return PixelUnet::load(folder, any, c10::Device(c10::kCPU));
+}
+
+/// As a rollout calls it: a class for every row.
+Pass pixel_unet(const std::string& folder, const Inputs& x) {
+  const auto network = load_pixel_unet(folder);
+  return [=] { network->forward(x.at("sample"), x.at("timestep"), x.at("class_labels")); };
+}
+
+/// As an update does: forward and backward, gradients of all weights.
+Pass pixel_unet_backward(const std::string& folder, const Inputs& x) {
+  const auto network = load_pixel_unet(folder);
+  std::vector<at::Tensor> wanted;
+  for (const auto& [name, tensor] : network->named_parameters())
+    wanted.push_back(tensor.requires_grad_());
+  return [=] {
+    const torch::AutoGradMode grad(true);
+    const at::Tensor output = network->forward(x.at("sample"), x.at("timestep"), x.at("class_labels"));
+    torch::autograd::grad({output}, wanted, {x.at("cotangent")});
+  };
+}
+
 Pass vae(const std::string& folder, const Inputs& x) {
   const auto network = AutoencoderKL::load(folder);
   return [=] { network->decode(x.at("latents")); };
@@ -76,8 +102,14 @@ Pass inception(const std::string& folder, const Inputs& x) {
 
 int run(int argc, char** argv) {
   const std::map<std::string, Pass (*)(const std::string&, const Inputs&)> networks = {
-      {"unet", unet},           {"unet_lora", unet_lora},     {"vae", vae},
-      {"clip_text", clip_text}, {"clip_vision", clip_vision}, {"image_reward", image_reward},
+      {"unet", unet},
+      {"unet_lora", unet_lora},
+      {"vae", vae},
+      {"pixel_unet", pixel_unet},
+      {"pixel_unet_backward", pixel_unet_backward},
+      {"clip_text", clip_text},
+      {"clip_vision", clip_vision},
+      {"image_reward", image_reward},
       {"inception", inception}};
   SCOREACT_REQUIRE(argc == 5 && networks.count(argv[1]) > 0, ExitCode::usage,
                    "usage: bench_networks NETWORK FOLDER IN.safetensors PASSES");

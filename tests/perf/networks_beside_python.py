@@ -30,8 +30,10 @@ from safetensors.torch import load_file, save_file
 Tensors = dict[str, torch.Tensor]
 ROOT = Path(__file__).resolve().parents[2]
 
-# network: fixture, folder in it, passes
+# network: fixture ("" for this repository), folder in it, passes
 NETWORKS = {
+    "pixel_unet": ("", "inputs/digits/model", 40),
+    "pixel_unet_backward": ("", "inputs/digits/model", 20),
     "unet": ("sd15", "unet", 3),
     "unet_lora": ("sd15", "unet", 3),
     "vae": ("sd15", "vae", 3),
@@ -44,6 +46,9 @@ NETWORKS = {
 
 def inputs_of(network: str) -> Tensors:
     torch.manual_seed(0)
+    if network.startswith("pixel_unet"):
+        x = {"sample": torch.randn(64, 1, 8, 8), "timestep": torch.randint(1000, (64,)).float(), "class_labels": torch.arange(64) % 10}
+        return x | {"cotangent": torch.randn(64, 1, 8, 8)}
     if network.startswith("unet"):
         side = 64 if network == "unet" else 32
         x = {
@@ -74,9 +79,25 @@ def original_image_reward(folder: Path) -> Callable[[Tensors], object]:
     return lambda x: model.score_gard(x["input_ids"], x["attention_mask"], x["pixel_values"])
 
 
+def original_pixel_unet(folder: Path, backward: bool) -> Callable[[Tensors], object]:
+    from diffusers import UNet2DModel
+
+    unet = UNet2DModel.from_pretrained(folder).requires_grad_(backward)
+    weights = list(unet.parameters())
+
+    def run(x: Tensors) -> object:
+        with torch.set_grad_enabled(backward):
+            output = unet(x["sample"], x["timestep"], class_labels=x["class_labels"]).sample
+            return torch.autograd.grad(output, weights, x["cotangent"]) if backward else output
+
+    return run
+
+
 def original(network: str, folder: Path) -> Callable[[Tensors], object]:
     if network == "image_reward":
         return original_image_reward(folder)
+    if network.startswith("pixel_unet"):
+        return original_pixel_unet(folder, network.endswith("backward"))
     if network.startswith("unet"):
         from diffusers import UNet2DConditionModel
 
@@ -150,9 +171,9 @@ def main() -> None:
     print("| network | threads | Python (s) | scoreact (s) | scoreact / Python |\n|---|---|---|---|---|", flush=True)
     for network in arguments.only.split(","):
         fixture, part, passes = NETWORKS[network]
-        if not (scratch / fixture).exists():
+        if fixture and not (scratch / fixture).exists():
             subprocess.run([program / "scoreact", "make-fixture", fixture, "--out", scratch / fixture, "--quiet"], check=True)
-        folder, file = scratch / fixture / part, scratch / "in.safetensors"
+        folder, file = (scratch / fixture if fixture else ROOT) / part, scratch / "in.safetensors"
         save_file(inputs_of(network), file)
         ours = [program / "bench_networks", network, folder, file, str(passes)]
         python = [sys.executable, __file__, "--build", ".", "--scratch", ".", "--python-worker", network, folder, file, str(passes)]
@@ -166,7 +187,7 @@ def main() -> None:
                     times[who] += [float(line) for line in done.stdout.split()]
             theirs_median, ours_median = statistics.median(times["python"]), statistics.median(times["ours"])
             print(
-                f"| {network} | {threads} | {theirs_median:.3f} | {ours_median:.3f} | {ours_median / theirs_median:.2f} |",
+                f"| {network} | {threads} | {theirs_median:.4f} | {ours_median:.4f} | {ours_median / theirs_median:.2f} |",
                 flush=True,
             )
 

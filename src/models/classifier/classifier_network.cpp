@@ -27,7 +27,7 @@ class ConvolutionalNetwork : public ClassifierNetwork {
   }
 
   at::Tensor forward(const at::Tensor& x) override {
-    at::Tensor hidden = at::silu(conv1_->forward(x));
+    at::Tensor hidden = at::silu(unet::in_fastest_order(conv1_->forward(x)));
     hidden = at::silu(conv2_->forward(hidden));
     hidden = at::silu(conv3_->forward(hidden));
     if (hidden.size(2) != pooled_height_ || hidden.size(3) != pooled_width_) {

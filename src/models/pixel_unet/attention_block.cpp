@@ -44,7 +44,7 @@ at::Tensor AttentionBlock::forward(const at::Tensor& x, const Conditions&) {
   const at::Tensor mixed =
       attention(split(to_q_->forward(tokens)), split(to_k_->forward(tokens)), split(to_v_->forward(tokens)));
   const at::Tensor out = to_out_->forward(mixed.transpose(1, 2).reshape({batch, pixels, channels}));
-  const at::Tensor sum = out.transpose(1, 2).reshape(x.sizes()) + x;
+  const at::Tensor sum = x + out.transpose(1, 2).reshape(x.sizes()); // the first operand's order in memory
   return output_scale_ == 1.0 ? sum : sum / output_scale_;
 }
 

@@ -25,6 +25,10 @@ class Conv2d : public torch::nn::Module {
   long stride_, padding_;
 };
 
+/// The first feature map [B, C, H, W] of a network in the order in memory that makes its layers, which keep
+/// it, fastest: on the host channels_last where channels are few, otherwise as it is.
+at::Tensor in_fastest_order(const at::Tensor& features);
+
 struct LinearForm {
   bool bias = true;
   bool convolution = false; ///< the weight's shape is [out, in, 1, 1], as files keep a 1x1 convolution

@@ -128,7 +128,8 @@ at::Tensor Unet2d::forward(const at::Tensor& sample, const at::Tensor& timestep,
     time = time + class_embedding_->forward(class_labels);
   }
   const Conditions conditions{.time = at::silu(time)}; // every residual block begins with it
-  at::Tensor hidden = conv_in_->forward(config_.center_input_sample ? 2 * sample - 1 : sample);
+  at::Tensor hidden =
+      in_fastest_order(conv_in_->forward(config_.center_input_sample ? 2 * sample - 1 : sample));
   std::vector<at::Tensor> skips = {hidden};
   for (const auto& block : down_blocks_) {
     hidden = block->forward(hidden, conditions, &skips);
@@ -139,7 +140,7 @@ at::Tensor Unet2d::forward(const at::Tensor& sample, const at::Tensor& timestep,
   for (const auto& block : up_blocks_) {
     hidden = block->forward(hidden, conditions, &skips);
   }
-  return conv_out_->forward(conv_norm_out_->forward_silu(hidden));
+  return conv_out_->forward(conv_norm_out_->forward_silu(hidden)).contiguous();
 }
 
 } // namespace scoreact::unet

@@ -97,7 +97,7 @@ at::Tensor SpatialTransformer::forward(const at::Tensor& x, const Conditions& co
     tokens = block->forward(tokens, conditions);
   }
   const at::Tensor out = proj_out_->forward(tokens, conditions.adapted);
-  return out.transpose(1, 2).reshape(x.sizes()) + x;
+  return x + out.transpose(1, 2).reshape(x.sizes()); // in the order in memory of x
 }
 
 } // namespace scoreact::unet

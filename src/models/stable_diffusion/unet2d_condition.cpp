@@ -124,7 +124,7 @@ at::Tensor UNet2DCondition::forward(const at::Tensor& sample, const at::Tensor& 
       .adapted = lora_enabled_,
       .recompute = recompute_};
   const at::Tensor x = sample.to(dtype);
-  at::Tensor hidden = conv_in_->forward(config_.center_input_sample ? 2 * x - 1 : x);
+  at::Tensor hidden = unet::in_fastest_order(conv_in_->forward(config_.center_input_sample ? 2 * x - 1 : x));
   std::vector<at::Tensor> skips = {hidden};
   for (const auto& block : down_blocks_) {
     hidden = block->forward(hidden, conditions, &skips);
@@ -135,7 +135,7 @@ at::Tensor UNet2DCondition::forward(const at::Tensor& sample, const at::Tensor& 
   for (const auto& block : up_blocks_) {
     hidden = block->forward(hidden, conditions, &skips);
   }
-  return conv_out_->forward(conv_norm_out_->forward_silu(hidden)).to(sample.scalar_type());
+  return conv_out_->forward(conv_norm_out_->forward_silu(hidden)).contiguous().to(sample.scalar_type());
 }
 
 } // namespace scoreact

@@ -12,6 +12,7 @@ namespace {
 struct Shape {
   long rows, channels, height, width, groups;
   bool shifted;
+  at::MemoryFormat order = at::MemoryFormat::Contiguous;
 };
 
 class GroupNormSiluOnShapes : public testing::TestWithParam<Shape> {};
@@ -25,7 +26,7 @@ TEST_P(GroupNormSiluOnShapes, MatchesLibTorchAndItsAutograd) {
   const Shape& c = GetParam();
   torch::manual_seed(7);
   const auto leaf = [](const at::Tensor& values) { return values.clone().set_requires_grad(true); };
-  const at::Tensor x0 = 3 * torch::randn({c.rows, c.channels, c.height, c.width}) + 0.7;
+  const at::Tensor x0 = (3 * torch::randn({c.rows, c.channels, c.height, c.width}) + 0.7).contiguous(c.order);
   const at::Tensor shift0 = torch::randn({c.rows, c.channels});
   const at::Tensor weight0 = 1 + 0.3 * torch::randn({c.channels}), bias0 = 0.5 * torch::randn({c.channels});
   const at::Tensor cotangent = torch::randn_like(x0);
@@ -40,6 +41,7 @@ TEST_P(GroupNormSiluOnShapes, MatchesLibTorchAndItsAutograd) {
   const at::Tensor got =
       group_norm_silu(fx, c.shifted ? fshift : at::Tensor(), fweight, fbias, c.groups, 1e-5);
   got.backward(cotangent);
+  EXPECT_TRUE(got.is_contiguous(c.order));
   EXPECT_LT(error_of_largest(got, expected), 1e-6);
   EXPECT_LT(error_of_largest(fx.grad(), x.grad()), 3e-6);
   EXPECT_LT(error_of_largest(fweight.grad(), weight.grad()), 3e-6);
@@ -58,9 +60,21 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GroupNormSiluOnShapes,
                                          Shape{4, 8, 7, 5, 8, true}, Shape{1, 6, 1, 1, 2, true},
                                          Shape{2, 12, 9, 3, 1, false}));
 
-TEST(GroupNormSilu, GivesARowTheSameBitsInAnyBatch) {
+constexpr auto last = at::MemoryFormat::ChannelsLast;
+INSTANTIATE_TEST_SUITE_P(ChannelsLast, GroupNormSiluOnShapes,
+                         testing::Values(Shape{16, 16, 8, 8, 8, true, last},
+                                         Shape{5, 48, 8, 8, 8, false, last},
+                                         Shape{3, 32, 4, 4, 8, true, last},
+                                         Shape{3, 20, 12, 9, 5, true, last}, Shape{4, 3, 7, 5, 3, true, last},
+                                         Shape{2, 6, 2, 1, 2, true, last},
+                                         Shape{1, 12, 33, 31, 1, false, last}));
+
+class GroupNormSiluInOrder : public testing::TestWithParam<at::MemoryFormat> {};
+INSTANTIATE_TEST_SUITE_P(Orders, GroupNormSiluInOrder, testing::Values(at::MemoryFormat::Contiguous, last));
+
+TEST_P(GroupNormSiluInOrder, GivesARowTheSameBitsInAnyBatch) {
   torch::manual_seed(8);
-  const at::Tensor x = torch::randn({7, 16, 8, 8}), shift = torch::randn({7, 16});
+  const at::Tensor x = torch::randn({7, 16, 8, 8}).contiguous(GetParam()), shift = torch::randn({7, 16});
   const at::Tensor weight = torch::rand({16}), bias = torch::rand({16});
   torch::NoGradGuard no_grad;
   const at::Tensor all = group_norm_silu(x, shift, weight, bias, 8, 1e-5);
@@ -80,11 +94,13 @@ TEST(GroupNormSilu, SaturatesWithoutOverflow) {
   EXPECT_FLOAT_EQ(y[63].item<float>(), 150.0F);
 }
 
-TEST(GroupNormSilu, PassesNaNOn) {
+TEST_P(GroupNormSiluInOrder, PassesNaNOn) {
   at::Tensor x = torch::randn({2, 4, 6, 6});
   x.flatten()[3] = std::numeric_limits<float>::quiet_NaN();
-  const at::Tensor y = group_norm_silu(x, {}, torch::ones({4}), torch::zeros({4}), 2, 1e-5);
+  const at::Tensor y =
+      group_norm_silu(x.contiguous(GetParam()), {}, torch::ones({4}), torch::zeros({4}), 2, 1e-5);
   EXPECT_TRUE(y[0].narrow(0, 0, 2).isnan().all().item<bool>());
+  EXPECT_FALSE(y[0].narrow(0, 2, 2).isnan().any().item<bool>());
   EXPECT_FALSE(y[1].isnan().any().item<bool>());
 }
 
