@@ -60,6 +60,23 @@ template <class Value> KOKKOS_INLINE_FUNCTION Value at(const float* from) {
 /// How many pixels are added in float32 before their sum goes on in float64.
 inline constexpr long pixels_in_float = 64;
 
+/// total[c] = sum over a row's pixels of term(c, value), by way of part; all [channels].
+template <class Team, class Term>
+KOKKOS_INLINE_FUNCTION void sum_pixels(const Team& team, const GroupNormShape& s, const float* x,
+                                       const Term& term, float* part, double* total) {
+  row_for(team, s.channels, [=](const long c) { total[c] = 0; });
+  for (long p = 0; p < s.pixels; p += pixels_in_float) {
+    const long end = p + pixels_in_float < s.pixels ? p + pixels_in_float : s.pixels;
+    row_for(team, s.channels, [=](const long c) { part[c] = 0; });
+    each_pixel(team, p, end, s.channels, [=](long c, long i, auto value) {
+      using Value = decltype(value);
+      store(part + c, at<Value>(part + c) + term(c, at<Value>(x + i)));
+    });
+    row_for(team, s.channels, [=](const long c) { total[c] += static_cast<double>(part[c]); });
+  }
+  team.team_barrier();
+}
+
 template <class Exec>
 void group_norm_silu_channels_last(const Exec& exec, const GroupNormInput& in, float* y, float* mean,
                                    float* scale) {
@@ -81,21 +98,8 @@ void group_norm_silu_channels_last(const Exec& exec, const GroupNormInput& in, f
         float *const part = part_view.data(), *const offset = offset_view.data(),
                      *const gain = gain_view.data();
         double* const total = total_view.data();
-        // total[c] = sum over pixels of what `term` makes of a value
-        const auto sum_pixels = [&](const auto& term) {
-          row_for(team, channels, [=](const long c) { total[c] = 0; });
-          for (long p = 0; p < s.pixels; p += pixels_in_float) {
-            const long end = p + pixels_in_float < s.pixels ? p + pixels_in_float : s.pixels;
-            row_for(team, channels, [=](const long c) { part[c] = 0; });
-            each_pixel(team, p, end, channels, [&](long c, long i, auto value) {
-              using Value = decltype(value);
-              store(part + c, at<Value>(part + c) + term(c, at<Value>(x + i)));
-            });
-            row_for(team, channels, [=](const long c) { total[c] += static_cast<double>(part[c]); });
-          }
-          team.team_barrier();
-        };
-        sum_pixels([](long, const auto& value) { return value; });
+        sum_pixels(
+            team, s, x, [](long, const auto& value) { return value; }, part, total);
         row_for(team, s.groups, [=](const long g) {
           double sum = 0;
           for (long c = g * width; c < (g + 1) * width; ++c)
@@ -106,10 +110,11 @@ void group_norm_silu_channels_last(const Exec& exec, const GroupNormInput& in, f
             offset[c] = static_cast<float>((shift ? static_cast<double>(shift[c]) : 0.0) - center);
         });
         team.team_barrier();
-        sum_pixels([=](long c, const auto& value) {
+        const auto squared_deviation = [=](long c, const auto& value) {
           const auto deviation = value + at<std::decay_t<decltype(value)>>(offset + c);
           return deviation * deviation;
-        });
+        };
+        sum_pixels(team, s, x, squared_deviation, part, total);
         row_for(team, s.groups, [=](const long g) {
           double squares = 0;
           for (long c = g * width; c < (g + 1) * width; ++c)
