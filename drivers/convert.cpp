@@ -73,13 +73,14 @@ std::map<std::string, std::string> metadata_of(const std::string& path) {
 
 void convert_lora(const Invocation& invocation, const std::optional<at::ScalarType>& type) {
   LoraFile lora = read_lora_file(invocation.target);
-  for (LoraModule& module : lora.modules) {
-    module.down = converted(module.down, type, module.name);
-    module.up = converted(module.up, type, module.name);
-  }
+  for (auto* modules : {&lora.modules, &lora.text_modules})
+    for (LoraModule& module : *modules) {
+      module.down = converted(module.down, type, module.name);
+      module.up = converted(module.up, type, module.name);
+    }
   write_lora_file(lora, invocation.out, lora_spelling(invocation.convert.format));
-  fmt::print("{}: {} LoRA modules, {} spelling\n", invocation.out, lora.modules.size(),
-             invocation.convert.format);
+  fmt::print("{}: {} LoRA modules, {} spelling\n", invocation.out,
+             lora.modules.size() + lora.text_modules.size(), invocation.convert.format);
 }
 
 void convert_weights(const Invocation& invocation, const std::optional<at::ScalarType>& type) {

@@ -129,7 +129,7 @@ AutoencoderKL::AutoencoderKL(const AutoencoderKlConfig& config, std::optional<at
 }
 
 std::shared_ptr<AutoencoderKL> AutoencoderKL::load(const std::string& directory, c10::Device device) {
-  const auto network = std::make_shared<AutoencoderKL>(read_autoencoder_kl_config(config_file(directory)));
+  auto network = std::make_shared<AutoencoderKL>(read_autoencoder_kl_config(config_file(directory)));
   load_frozen_weights(*network, directory, device);
   return network;
 }

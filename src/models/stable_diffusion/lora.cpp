@@ -91,7 +91,10 @@ NamedTensors lora_parameters(const UNet2DCondition& network) {
 }
 
 void load_lora(UNet2DCondition& network, const std::string& path) {
-  const LoraFile lora = read_lora_file(path);
+  load_lora(network, read_lora_file(path), path);
+}
+
+void load_lora(UNet2DCondition& network, const LoraFile& lora, const std::string& path) {
   const Places places = places_of(network);
   std::map<std::string, std::shared_ptr<unet::AdaptedLinear>> by_name(places.begin(), places.end());
   for (const LoraModule& module : lora.modules) {
@@ -108,6 +111,21 @@ void load_lora(UNet2DCondition& network, const std::string& path) {
     const auto& linear = by_name.at(module.name);
     const c10::Device device = linear->weight().device();
     linear->adapt(module.down.to(device), module.up.to(device), module.scale);
+  }
+}
+
+void merge_lora(ClipText& network, const LoraFile& lora, const std::string& path) {
+  torch::NoGradGuard no_grad;
+  auto weights = network.named_parameters();
+  for (const LoraModule& module : lora.text_modules) {
+    at::Tensor* weight = weights.find(module.name + ".weight");
+    SCOREACT_REQUIRE(weight, ExitCode::data, "{}: {}: the text encoder has no linear map of this name", path,
+                     module.name);
+    SCOREACT_REQUIRE(weight->size(0) == module.up.size(0) && weight->size(1) == module.down.size(1),
+                     ExitCode::data, "{}: {}: made for {} -> {} channels, the text encoder has {} -> {}",
+                     path, module.name, module.down.size(1), module.up.size(0), weight->size(1),
+                     weight->size(0));
+    weight->add_(module.up.mm(module.down).to(weight->device()), module.scale);
   }
 }
 

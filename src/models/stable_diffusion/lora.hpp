@@ -2,6 +2,7 @@
 /// Low-rank adaptation (LoRA, Hu et al. 2021, arXiv:2106.09685) of a UNet2DCondition: the base stays frozen
 /// and is shared by the adapted network (LoRA on) and the pretrained one (off, UNet2DCondition's
 /// set_lora_enabled).
+#include "models/clip/clip_text.hpp"
 #include "models/stable_diffusion/lora_file.hpp"
 #include "models/stable_diffusion/unet2d_condition.hpp"
 #include "models/weights.hpp"
@@ -29,9 +30,16 @@ void add_lora(UNet2DCondition&, const LoraOptions&);
 /// unet.M.lora.up.weight [out, rank]. Without the scale, unlike a file.
 NamedTensors lora_parameters(const UNet2DCondition&);
 
-/// Freezes the network and adds the LoRA of a file or folder of any spelling (lora_file.hpp), replacing any.
-/// Throws Error{missing_input}, or Error{data} for a module that the network lacks or that has other sizes.
+/// Freezes the network and adds the U-Net's LoRA of a file or folder of any spelling (lora_file.hpp),
+/// replacing any. Throws Error{missing_input}, or Error{data} for a module that the network lacks or that has
+/// other sizes.
 void load_lora(UNet2DCondition&, const std::string& path);
+/// The same with a file that has been read from `path`.
+void load_lora(UNet2DCondition&, const LoraFile&, const std::string& path);
+
+/// Adds scale up down of the file's text modules to the text encoder's weights, for good: it is not trained,
+/// and runs a few times only. Throws Error{data} for a module that the network lacks or that has other sizes.
+void merge_lora(ClipText&, const LoraFile&, const std::string& path);
 
 /// Throws Error{internal} if there is no LoRA, Error{io} if the file cannot be written.
 void save_lora(const UNet2DCondition&, const std::string& path, LoraSpelling);

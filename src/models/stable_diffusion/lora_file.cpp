@@ -12,7 +12,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
-#include <set>
+#include <span>
 
 namespace scoreact {
 namespace {
@@ -53,36 +53,65 @@ std::string without_processor(std::string name) {
   return name.ends_with(".to_out") ? name + ".0" : name;
 }
 
+/// The same of a text encoder, whose maps have names of their own: "...self_attn.to_q_lora" ->
+/// "...self_attn.q_proj". Transformers since 5.6 writes no "text_model." in front.
+std::string text_module(std::string name) {
+  for (const auto& [former, today] :
+       {std::pair{".to_q_lora", ".q_proj"}, std::pair{".to_k_lora", ".k_proj"},
+        std::pair{".to_v_lora", ".v_proj"}, std::pair{".to_out_lora", ".out_proj"}})
+    if (strip_suffix(name, former))
+      name += today;
+  return name.starts_with("encoder.") ? "text_model." + name : name;
+}
+
 struct Place {
+  bool of_text_encoder;
   std::string module;
   Part part;
 };
 
-/// What a tensor of a file is. Throws Error{data} if it is none of a U-Net's LoRA.
+/// What a tensor of a file is. Throws Error{data} if it is none of a LoRA of these two networks.
 Place place_of(const std::string& key, const std::string& path) {
   std::string name = key;
   strip_prefix(name, "base_model.model.");
-  SCOREACT_REQUIRE(!name.starts_with("text_encoder") && !name.starts_with("lora_te"), ExitCode::data,
-                   "{}: {}: LoRA of a text encoder is not supported; only the U-Net's is", path, key);
-  const bool kohya = strip_prefix(name, "lora_unet_");
-  if (!kohya)
+  SCOREACT_REQUIRE(!name.starts_with("text_encoder_2.") && !name.starts_with("lora_te2_"), ExitCode::data,
+                   "{}: {}: Stable Diffusion 1 has one text encoder; this LoRA is for a second one (SDXL)",
+                   path, key);
+  const bool kohya_unet = strip_prefix(name, "lora_unet_");
+  const bool kohya_text = strip_prefix(name, "lora_te_") || strip_prefix(name, "lora_te1_");
+  const bool of_text_encoder =
+      kohya_text || strip_prefix(name, "text_encoder.") || name.starts_with("text_model.");
+  if (!of_text_encoder)
     strip_prefix(name, "unet.");
-  static const std::array<std::pair<const char*, Part>, 9> endings = {{{".lora.down.weight", Part::down},
-                                                                       {".lora.up.weight", Part::up},
-                                                                       {".lora_A.weight", Part::down},
-                                                                       {".lora_B.weight", Part::up},
-                                                                       {".lora_A.default.weight", Part::down},
-                                                                       {".lora_B.default.weight", Part::up},
-                                                                       {".lora_down.weight", Part::down},
-                                                                       {".lora_up.weight", Part::up},
-                                                                       {".alpha", Part::alpha}}};
+  const auto place = [&](const std::string& module, Part part) -> Place {
+    const std::string where = path + ": " + key;
+    if (kohya_unet)
+      return {false, module_of_kohya(module, where), part};
+    if (kohya_text)
+      return {true, text_module_of_kohya(module, where), part};
+    return {of_text_encoder, of_text_encoder ? text_module(module) : without_processor(module), part};
+  };
+  static const std::array<std::pair<const char*, Part>, 11> endings = {
+      {{".lora.down.weight", Part::down},
+       {".lora.up.weight", Part::up},
+       {".lora_linear_layer.down.weight", Part::down},
+       {".lora_linear_layer.up.weight", Part::up},
+       {".lora_A.weight", Part::down},
+       {".lora_B.weight", Part::up},
+       {".lora_A.default.weight", Part::down},
+       {".lora_B.default.weight", Part::up},
+       {".lora_down.weight", Part::down},
+       {".lora_up.weight", Part::up},
+       {".alpha", Part::alpha}}};
   for (const auto& [ending, part] : endings)
     if (strip_suffix(name, ending))
-      return {kohya ? module_of_kohya(name, path + ": " + key) : name, part};
+      return place(name, part);
   for (const auto& [ending, part] :
-       {std::pair{".down.weight", Part::down}, std::pair{".up.weight", Part::up}})
-    if (name.find(".processor.") != std::string::npos && strip_suffix(name, ending))
-      return {without_processor(name), part};
+       {std::pair{"_lora.down.weight", Part::down}, std::pair{"_lora.up.weight", Part::up}})
+    if (name.ends_with(ending)) {
+      name.erase(name.rfind('.', name.size() - std::string_view(".weight").size() - 1));
+      return place(name, part);
+    }
   SCOREACT_FAIL(ExitCode::data,
                 "{}: {}: expected a tensor of a LoRA (.lora.down.weight, .lora_A.weight, ...)", path, key);
 }
@@ -134,6 +163,33 @@ class StatedScale {
   std::vector<std::pair<std::string, double>> exceptions_;
 };
 
+struct FoundModule {
+  at::Tensor down, up, alpha;
+};
+
+/// Throws Error{data} for a module that lacks a factor or whose factors do not fit each other.
+std::vector<LoraModule> complete_modules(const std::map<std::string, FoundModule>& found,
+                                         const StatedScale& stated, const std::string& file) {
+  std::vector<LoraModule> modules;
+  for (const auto& [name, module] : found) {
+    SCOREACT_REQUIRE(module.down.defined() && module.up.defined(), ExitCode::data,
+                     "{}: {}: LoRA needs both factors, found only {}", file, name,
+                     module.down.defined() ? "the lower one"
+                     : module.up.defined() ? "the upper one"
+                                           : "alpha");
+    const long rank = module.down.size(0);
+    SCOREACT_REQUIRE(rank > 0 && module.up.size(1) == rank, ExitCode::data,
+                     "{}: {}: the factors' ranks differ: {} and {}", file, name, rank, module.up.size(1));
+    SCOREACT_REQUIRE(!module.alpha.defined() || module.alpha.numel() == 1, ExitCode::data,
+                     "{}: {}: alpha: expected one number, found {}", file, name, module.alpha.numel());
+    const double scale = module.alpha.defined()
+                             ? module.alpha.to(at::kDouble).item<double>() / static_cast<double>(rank)
+                             : stated.scale(name, rank);
+    modules.push_back({name, module.down, module.up, scale});
+  }
+  return modules;
+}
+
 std::vector<std::string> targets_of(const Json& config) {
   std::vector<std::string> targets;
   const auto found = config.find("target_modules");
@@ -144,37 +200,43 @@ std::vector<std::string> targets_of(const Json& config) {
   return targets;
 }
 
-/// The entries of diffusers' metadata that belong to the U-Net, without "unet.".
-Json unet_metadata(const std::string& text, const std::string& path) {
+constexpr const char* unet_prefix = "unet.";
+constexpr const char* text_prefix = "text_encoder.";
+
+/// The entries of diffusers' metadata that belong to one network, without its prefix.
+Json metadata_of(const std::string& prefix, const std::string& text, const std::string& path) {
   const Json all = parse_json(text, path + ": " + metadata_key);
   SCOREACT_REQUIRE(all.is_object(), ExitCode::data, "{}: {}: expected a JSON object", path, metadata_key);
   Json own = Json::object();
   for (const auto& [key, value] : all.items()) {
     std::string name = key;
-    if (strip_prefix(name, "unet."))
+    if (strip_prefix(name, prefix))
       own[name] = value;
   }
   return own;
 }
 
 std::string file_in(const fs::path& folder) {
-  for (const char* name : {diffusers_file, peft_file})
-    if (fs::exists(folder / name))
-      return (folder / name).string();
-  SCOREACT_FAIL(ExitCode::missing_input, "{}: expected {} or {} in this folder", folder.string(),
+  for (const char* ending : {".safetensors", ".bin"})
+    for (const char* name : {diffusers_file, peft_file}) {
+      const fs::path file = fs::path(folder / name).replace_extension(ending);
+      if (fs::exists(file))
+        return file.string();
+    }
+  SCOREACT_FAIL(ExitCode::missing_input, "{}: expected {} or {} (or .bin) in this folder", folder.string(),
                 diffusers_file, peft_file);
 }
 
-/// The LoraConfig that stands with the tensors, empty if there is none.
-Json stated_config(const std::string& file) {
+/// The LoraConfig of one network that stands with the tensors, empty if there is none.
+Json stated_config(const std::string& prefix, const std::string& file) {
   const fs::path beside = fs::path(file).parent_path() / peft_config;
-  if (fs::path(file).filename() == peft_file && fs::exists(beside))
+  if (fs::path(file).stem() == fs::path(peft_file).stem() && fs::exists(beside))
     return read_json(beside.string());
   if (!file.ends_with(".safetensors"))
     return Json::object();
   const auto metadata = SafetensorsFile(file).metadata();
   const auto found = metadata.find(metadata_key);
-  return found == metadata.end() ? Json::object() : unet_metadata(found->second, file);
+  return found == metadata.end() ? Json::object() : metadata_of(prefix, found->second, file);
 }
 
 std::string with_underscores(std::string name) {
@@ -182,17 +244,41 @@ std::string with_underscores(std::string name) {
   return name;
 }
 
+/// What the spellings call the two factors of a network, and how kohya's names begin.
+struct NetworkNames {
+  const char *diffusers_down, *diffusers_up, *kohya;
+};
+constexpr NetworkNames kUnetNames = {".lora.down.weight", ".lora.up.weight", "lora_unet_"};
+constexpr NetworkNames kTextNames = {".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight",
+                                     "lora_te_"};
+
+void append(NamedTensors& tensors, const LoraModule& module, const std::string& prefix,
+            const NetworkNames& names, LoraSpelling spelling) {
+  const at::Tensor up = module.scale == 1 ? module.up : module.up * module.scale;
+  if (spelling == LoraSpelling::kohya) {
+    const std::string stem = names.kohya + with_underscores(module.name);
+    tensors.emplace_back(stem + ".lora_down.weight", module.down);
+    tensors.emplace_back(stem + ".lora_up.weight", up);
+    tensors.emplace_back(stem + ".alpha", torch::tensor(static_cast<float>(module.rank())));
+    return;
+  }
+  const bool peft = spelling == LoraSpelling::peft;
+  const std::string stem = prefix + module.name;
+  tensors.emplace_back(stem + (peft ? ".lora_A.weight" : names.diffusers_down), module.down);
+  tensors.emplace_back(stem + (peft ? ".lora_B.weight" : names.diffusers_up), up);
+}
+
 /// LoraConfig of what is written: alpha = rank.
-Json config_of(const LoraFile& lora) {
+Json config_of(const std::vector<LoraModule>& modules, const std::vector<std::string>& named_targets) {
   std::map<long, long> count;
-  for (const LoraModule& module : lora.modules)
+  for (const LoraModule& module : modules)
     ++count[module.rank()];
   const auto usual = std::max_element(count.begin(), count.end(),
                                       [](const auto& a, const auto& b) { return a.second < b.second; });
   const long rank = usual == count.end() ? 1 : usual->first;
-  Json targets = lora.targets, ranks = Json::object();
-  for (const LoraModule& module : lora.modules) {
-    if (lora.targets.empty())
+  Json targets = named_targets, ranks = Json::object();
+  for (const LoraModule& module : modules) {
+    if (named_targets.empty())
       targets.push_back(module.name);
     if (module.rank() != rank)
       ranks[module.name] = module.rank();
@@ -208,6 +294,32 @@ Json config_of(const LoraFile& lora) {
           {"init_lora_weights", true}};
 }
 
+void add_prefixed(Json& all, const std::string& prefix, const Json& config) {
+  for (const auto& [key, value] : config.items())
+    all[prefix + key] = value;
+}
+
+/// A module's name with dots, of kohya's with _ for them, by the words of which the network's names consist.
+/// Throws Error{data}, beginning with `where`, where no word fits.
+std::string with_dots(const std::string& name, std::span<const std::string_view> words, const char* network,
+                      const std::string& where) {
+  std::string module;
+  for (std::size_t at = 0; at < name.size();) {
+    std::size_t length = 0;
+    const auto ends_at = [&](std::size_t end) { return end == name.size() || name[end] == '_'; };
+    for (const std::string_view word : words)
+      if (word.size() > length && name.compare(at, word.size(), word) == 0 && ends_at(at + word.size()))
+        length = word.size();
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789", at), name.size()) - at;
+    if (digits > 0 && ends_at(at + digits))
+      length = digits;
+    SCOREACT_REQUIRE(length > 0, ExitCode::data, "{}: no module of a {} has this name", where, network);
+    module += (module.empty() ? "" : ".") + name.substr(at, length);
+    at += length + 1;
+  }
+  return module;
+}
+
 } // namespace
 
 LoraSpelling lora_spelling(const std::string& name) {
@@ -221,96 +333,70 @@ LoraSpelling lora_spelling(const std::string& name) {
 }
 
 std::string module_of_kohya(const std::string& name, const std::string& where) {
-  static const std::array<const char*, 29> words = {
+  static constexpr std::array<std::string_view, 29> words = {
       "down_blocks", "up_blocks", "mid_block", "attentions",    "resnets",       "transformer_blocks",
       "attn1",       "attn2",     "to_q",      "to_k",          "to_v",          "to_out",
       "ff",          "net",       "proj_in",   "proj_out",      "proj",          "downsamplers",
       "upsamplers",  "conv_in",   "conv_out",  "conv_shortcut", "time_emb_proj", "time_embedding",
       "linear_1",    "linear_2",  "conv1",     "conv2",         "conv"};
-  std::string module;
-  for (std::size_t at = 0; at < name.size();) {
-    std::size_t length = 0;
-    const auto ends_at = [&](std::size_t end) { return end == name.size() || name[end] == '_'; };
-    for (const std::string_view word : words)
-      if (word.size() > length && name.compare(at, word.size(), word) == 0 && ends_at(at + word.size()))
-        length = word.size();
-    const std::size_t digits = std::min(name.find_first_not_of("0123456789", at), name.size()) - at;
-    if (digits > 0 && ends_at(at + digits))
-      length = digits;
-    SCOREACT_REQUIRE(length > 0, ExitCode::data, "{}: no module of a UNet2DConditionModel has this name",
-                     where);
-    module += (module.empty() ? "" : ".") + name.substr(at, length);
-    at += length + 1;
-  }
-  return module;
+  return with_dots(name, words, "UNet2DConditionModel", where);
+}
+
+std::string text_module_of_kohya(const std::string& name, const std::string& where) {
+  static constexpr std::array<std::string_view, 11> words = {"text_model", "encoder", "layers", "self_attn",
+                                                             "q_proj",     "k_proj",  "v_proj", "out_proj",
+                                                             "mlp",        "fc1",     "fc2"};
+  return with_dots(name, words, "CLIPTextModel", where);
 }
 
 LoraFile read_lora_file(const std::string& path) {
   const std::string file = fs::is_directory(path) ? file_in(path) : path;
-  struct Found {
-    at::Tensor down, up, alpha;
-  };
-  std::map<std::string, Found> found;
+  std::map<std::string, FoundModule> unet, text_encoder;
   for (const auto& [key, tensor] : read_weights(file)) {
     const Place place = place_of(key, file);
-    Found& module = found[place.module];
+    FoundModule& module = (place.of_text_encoder ? text_encoder : unet)[place.module];
     at::Tensor& slot = place.part == Part::down ? module.down
                        : place.part == Part::up ? module.up
                                                 : module.alpha;
     SCOREACT_REQUIRE(!slot.defined(), ExitCode::data, "{}: {}: this module is given twice", file, key);
     slot = place.part == Part::alpha ? tensor : as_matrix(tensor, key, file);
   }
-  const Json config = stated_config(file);
-  const StatedScale stated(config, file);
+  const Json config = stated_config(unet_prefix, file);
   LoraFile lora;
   lora.targets = targets_of(config);
-  for (const auto& [name, module] : found) {
-    SCOREACT_REQUIRE(module.down.defined() && module.up.defined(), ExitCode::data,
-                     "{}: {}: LoRA needs both factors, found only {}", file, name,
-                     module.down.defined() ? "the lower one"
-                     : module.up.defined() ? "the upper one"
-                                           : "alpha");
-    const long rank = module.down.size(0);
-    SCOREACT_REQUIRE(rank > 0 && module.up.size(1) == rank, ExitCode::data,
-                     "{}: {}: the factors' ranks differ: {} and {}", file, name, rank, module.up.size(1));
-    SCOREACT_REQUIRE(!module.alpha.defined() || module.alpha.numel() == 1, ExitCode::data,
-                     "{}: {}: alpha: expected one number, found {}", file, name, module.alpha.numel());
-    const double scale = module.alpha.defined()
-                             ? module.alpha.to(at::kDouble).item<double>() / static_cast<double>(rank)
-                             : stated.scale(name, rank);
-    lora.modules.push_back({name, module.down, module.up, scale});
-  }
-  SCOREACT_REQUIRE(!lora.modules.empty(), ExitCode::data, "{}: expected LoRA weights, found no tensor", file);
+  lora.modules = complete_modules(unet, StatedScale(config, file), file);
+  lora.text_modules =
+      complete_modules(text_encoder, StatedScale(stated_config(text_prefix, file), file), file);
+  SCOREACT_REQUIRE(!lora.modules.empty() || !lora.text_modules.empty(), ExitCode::data,
+                   "{}: expected LoRA weights, found no tensor", file);
   return lora;
 }
 
 void write_lora_file(const LoraFile& lora, const std::string& path, LoraSpelling spelling) {
   const bool folder = !path.ends_with(".safetensors");
   const bool adapter = folder && spelling == LoraSpelling::peft; // as peft's own save_pretrained
+  SCOREACT_REQUIRE(
+      !adapter || lora.modules.empty() || lora.text_modules.empty(), ExitCode::data,
+      "{}: peft's folder holds the LoRA of one network, this one has some of a U-Net and of a text "
+      "encoder; expected a name that ends in .safetensors",
+      path);
+  const bool only_text = lora.modules.empty();
+  const Json config = only_text ? config_of(lora.text_modules, {}) : config_of(lora.modules, lora.targets);
   NamedTensors tensors;
-  for (const LoraModule& module : lora.modules) {
-    const at::Tensor up = module.scale == 1 ? module.up : module.up * module.scale;
-    if (spelling == LoraSpelling::kohya) {
-      const std::string stem = "lora_unet_" + with_underscores(module.name);
-      tensors.emplace_back(stem + ".lora_down.weight", module.down);
-      tensors.emplace_back(stem + ".lora_up.weight", up);
-      tensors.emplace_back(stem + ".alpha", torch::tensor(static_cast<float>(module.rank())));
-    } else {
-      const bool peft = spelling == LoraSpelling::peft;
-      const std::string stem = (adapter ? "base_model.model." : "unet.") + module.name;
-      tensors.emplace_back(stem + (peft ? ".lora_A.weight" : ".lora.down.weight"), module.down);
-      tensors.emplace_back(stem + (peft ? ".lora_B.weight" : ".lora.up.weight"), up);
-    }
-  }
-  const Json config = config_of(lora);
+  for (const auto& module : lora.modules)
+    append(tensors, module, adapter ? "base_model.model." : unet_prefix, kUnetNames, spelling);
+  for (const auto& module : lora.text_modules)
+    append(tensors, module, adapter ? "base_model.model." : text_prefix, kTextNames, spelling);
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   if (spelling == LoraSpelling::kohya) { // diffusers refuses alpha tensors beside its own metadata
     metadata["ss_network_dim"] = metadata["ss_network_alpha"] = config["r"].dump();
     metadata["ss_network_module"] = "networks.lora";
   } else if (!adapter) {
     Json prefixed = Json::object();
-    for (const auto& [key, value] : config.items())
-      prefixed["unet." + key] = value;
+    if (!lora.modules.empty())
+      add_prefixed(prefixed, unet_prefix, config_of(lora.modules, lora.targets));
+    if (!lora.text_modules.empty())
+      add_prefixed(prefixed, text_prefix, config_of(lora.text_modules, {}));
     metadata[metadata_key] = prefixed.dump(2);
   }
   if (!folder) {

@@ -24,16 +24,18 @@ namespace scoreact {
 struct StableDiffusion::Networks {
   std::shared_ptr<UNet2DCondition> unet;
   std::shared_ptr<AutoencoderKL> vae;
-  std::string base;   ///< folder of the pipeline
-  at::Tensor prompts; ///< [prompts + 1, tokens, width] fp32, the negative prompt last
+  std::string base;               ///< folder of the pipeline
+  std::vector<std::string> texts; ///< the prompts and, last, the negative one
+  at::Tensor prompts;             ///< [prompts + 1, tokens, width] fp32: the texts, encoded
 };
 
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Latent pixels of one call of the decoder: a 512 x 512 picture has 4096, and 134 MB an activation.
-constexpr long kDecodedAtOnce = 4096;
+/// Latent pixels of one call of the decoder: a 512 x 512 picture has 4096, and 134 MB an activation. A GPU
+/// wants more of them.
+constexpr long kDecodedAtOnce = 4096, kDecodedAtOnceOnDevice = 8 * 4096;
 /// Latents of this width and more are trained with gradient checkpointing: a third more time, a fraction of
 /// the memory.
 constexpr long kCheckpointedSize = 32;
@@ -56,18 +58,22 @@ void require_pipeline(const fs::path& folder) {
 
 /// Last hidden states of the texts, padded to the encoder's length as the pipeline does, [texts, tokens,
 /// width].
-at::Tensor encode_texts(const fs::path& folder, const std::vector<std::string>& texts, c10::Device device) {
+at::Tensor encode_texts(const fs::path& folder, const ClipText& encoder,
+                        const std::vector<std::string>& texts, c10::Device device) {
   const ClipTokenizer tokenizer((folder / "tokenizer").string());
-  const auto encoder = ClipText::load((folder / "text_encoder").string(), device);
-  const long length = encoder->config().max_position_embeddings;
+  const long length = encoder.config().max_position_embeddings;
   const long count = static_cast<long>(texts.size());
   const at::Tensor all = clip_tokens(tokenizer, texts, length).to(device);
   torch::NoGradGuard no_grad;
   std::vector<at::Tensor> states;
   for (long first = 0; first < count; first += kTextsAtOnce)
     states.push_back(
-        encoder->forward(all.narrow(0, first, std::min(kTextsAtOnce, count - first))).last_hidden_state);
+        encoder.forward(all.narrow(0, first, std::min(kTextsAtOnce, count - first))).last_hidden_state);
   return at::cat(states);
+}
+
+std::shared_ptr<ClipText> load_text_encoder(const fs::path& folder, c10::Device device) {
+  return ClipText::load((folder / "text_encoder").string(), device);
 }
 
 } // namespace
@@ -84,9 +90,9 @@ std::shared_ptr<StableDiffusion> StableDiffusion::load(const std::string& direct
   networks->base = directory;
   networks->unet = UNet2DCondition::load((folder / "unet").string(), device);
   networks->vae = AutoencoderKL::load((folder / "vae").string(), device);
-  std::vector<std::string> all = texts.prompts;
-  all.push_back(texts.negative);
-  networks->prompts = encode_texts(folder, all, device);
+  networks->texts = texts.prompts;
+  networks->texts.push_back(texts.negative);
+  networks->prompts = encode_texts(folder, *load_text_encoder(folder, device), networks->texts, device);
   if (trained.half) {
     SCOREACT_REQUIRE(
         trained.kind != TrainedPart::Kind::all, ExitCode::data,
@@ -133,7 +139,7 @@ at::Tensor StableDiffusion::predict(const at::Tensor& x, const RowTimes& times, 
   UNet2DCondition& unet = *networks_->unet;
   const bool before = unet.lora_enabled();
   unet.set_lora_enabled(!pretrained_);
-  const at::Tensor output = unet.forward(x, times.timestep, context);
+  at::Tensor output = unet.forward(x, times.timestep, context);
   unet.set_lora_enabled(before);
   return output;
 }
@@ -195,7 +201,7 @@ void StableDiffusion::save(const std::string& directory) const {
 at::Tensor StableDiffusion::to_pixels(const at::Tensor& latents) const {
   const at::Tensor unscaled = latents / networks_->vae->scaling_factor();
   const long rows = latents.size(0), area = latents.size(2) * latents.size(3);
-  const long together = std::max(1L, kDecodedAtOnce / area);
+  const long together = std::max(1L, (latents.is_cuda() ? kDecodedAtOnceOnDevice : kDecodedAtOnce) / area);
   if (at::GradMode::is_enabled() && latents.requires_grad())
     return networks_->vae->decode(unscaled);
   std::vector<at::Tensor> pixels;
@@ -210,6 +216,16 @@ std::vector<long> StableDiffusion::pixel_shape() const {
   return {networks_->vae->config().out_channels, config.sample_height * factor, config.sample_width * factor};
 }
 
-void StableDiffusion::load_lora(const std::string& path) { scoreact::load_lora(*networks_->unet, path); }
+void StableDiffusion::load_lora(const std::string& path) {
+  SCOREACT_REQUIRE(!networks_->base.empty(), ExitCode::internal, "a LoRA needs a pipeline that was loaded");
+  const LoraFile lora = read_lora_file(path);
+  scoreact::load_lora(*networks_->unet, lora, path);
+  if (lora.text_modules.empty())
+    return;
+  const c10::Device device = networks_->prompts.device();
+  const auto encoder = load_text_encoder(networks_->base, device);
+  merge_lora(*encoder, lora, path);
+  networks_->prompts = encode_texts(networks_->base, *encoder, networks_->texts, device);
+}
 
 } // namespace scoreact

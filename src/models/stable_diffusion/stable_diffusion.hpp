@@ -53,7 +53,8 @@ class StableDiffusion : public Denoiser {
   at::Tensor to_pixels(const at::Tensor& latents) const override;
   std::vector<long> pixel_shape() const override; ///< [3, height, width]
 
-  /// Adds a LoRA from a file or folder in any spelling. Throws Error{missing_input | data}.
+  /// Adds a LoRA from a file or folder in any spelling; where it has a part for the text encoder, the texts
+  /// are encoded anew. Throws Error{missing_input | data}, and Error{internal} for what assemble() made.
   void load_lora(const std::string& path);
   const SchedulerConfig& scheduler() const { return scheduler_; }
 

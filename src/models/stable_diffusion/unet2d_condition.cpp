@@ -91,8 +91,7 @@ UNet2DCondition::UNet2DCondition(const Unet2dConditionConfig& config, Initial in
 }
 
 std::shared_ptr<UNet2DCondition> UNet2DCondition::load(const std::string& directory, c10::Device device) {
-  const auto network =
-      std::make_shared<UNet2DCondition>(read_unet2d_condition_config(config_file(directory)));
+  auto network = std::make_shared<UNet2DCondition>(read_unet2d_condition_config(config_file(directory)));
   load_frozen_weights(*network, directory, device);
   return network;
 }

@@ -3,6 +3,7 @@
 #include "models/stable_diffusion/lora.hpp"
 
 #include "error/error.hpp"
+#include "fixtures/pytorch_file.hpp"
 #include "models/json_file.hpp"
 #include "store/safetensors.hpp"
 #include "support/source_folder.hpp"
@@ -51,6 +52,24 @@ TEST_P(LoraSpellings, AreReadWithTheOutputThatPeftGives) {
   load_lora(*golden.network, source_path(folder + GetParam()));
   EXPECT_LE(relative_error(golden.run(), golden.tensors.at("lora.output")), 1e-5);
   EXPECT_GT(relative_error(before, golden.tensors.at("lora.output")), 1e-2); // the LoRA does something
+}
+
+TEST(Lora, OfTorchsOwnFormatHasItsScaleToo) {
+  const TemporaryFolder temporary;
+  for (const auto& [from, to] : {std::pair{"lora_peft/adapter_model", "adapter_model.bin"},
+                                 std::pair{"lora_processor", "pytorch_lora_weights.bin"}}) {
+    const std::filesystem::path out = temporary.path() / from;
+    std::filesystem::create_directories(out);
+    NamedTensors tensors;
+    for (const auto& [name, tensor] : read_weights(source_path(folder + from + ".safetensors")))
+      tensors.emplace_back(name, tensor);
+    write_pytorch_file((out / to).string(), tensors);
+    const std::filesystem::path config = source_path(folder + "lora_peft/adapter_config.json");
+    std::filesystem::copy_file(config, out / "adapter_config.json"); // beside the second one it has no say
+    LoraCase golden;
+    load_lora(*golden.network, out.string());
+    EXPECT_LE(relative_error(golden.run(), golden.tensors.at("lora.output")), 1e-5) << to;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Lora, LoraSpellings,
@@ -245,7 +264,7 @@ TEST(Lora, ExplainsFilesThatDoNotFit) {
          "made for 15 -> 16 channels, the U-Net has 16 -> 16");
   expect({{"unet.mid_block.to_q.lora_A.weight", down}, {"unet.mid_block.to_q.lora_B.weight", up}},
          "no linear map of this name");
-  expect({{"text_encoder.layers.0.q_proj.lora_A.weight", down}}, "text encoder");
+  expect({{"text_encoder_2.layers.0.q_proj.lora_A.weight", down}}, "SDXL");
   expect({{module + ".dora_scale", down}}, "expected a tensor of a LoRA");
   LoraCase golden;
   EXPECT_THROW(add_lora(*golden.network, {.rank = 0}), Error);
