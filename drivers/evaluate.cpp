@@ -120,8 +120,7 @@ ExitCode run_evaluate(const Invocation& invocation) {
                                      deck.run.precision == "bf16");
   ScorePolicy policy(network, deck.sample.guidance_scale); // keeps the pretrained weights
   const Prompts prompts(deck.prompts, network->num_prompts());
-  const RewardContext context =
-      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device);
+  const RewardContext context = reward_context(network, texts, deck.sample.micro_batch_size, device);
   RunEvaluation evaluation(deck, policy, make_reward(deck.reward, network->pixel_shape(), context), prompts,
                            context, ranks, device);
   auto checkpoints = sound_checkpoints(directory, ranks);

@@ -86,7 +86,7 @@ void print_cost(const Deck& deck, const Denoiser& network, const StepTable& tabl
                 const Algorithm& algorithm) {
   const long samples = deck.sample.samples_per_epoch, times = times_trained(deck.train, table.size());
   const double guidance = deck.sample.guidance_scale;
-  const long passes = guidance == 1.0 ? 1 : 2;
+  const long passes = passes_per_score(guidance);
   const LearnCost cost = algorithm.learn_cost(samples, table.size(), times);
   const long judged = samples + cost.rewards;
   fmt::print("network evaluations per epoch: rollout {}, estimates {}, update {}; reward {}{}{}\n",
@@ -100,7 +100,7 @@ void print_cost(const Deck& deck, const Denoiser& network, const StepTable& tabl
 
 /// What an epoch holds in memory beside the networks' activations, on this rank: the weights (base and
 /// trained, with gradient and two moments of what is trained), the trajectories, and what the value is fitted
-/// to.
+/// at: states, Tweedie means, features of a copy of the reward, and the reward's gradient where it is needed.
 void print_memory(const Deck& deck, const Denoiser& network, const Shard& shard, long steps,
                   Algorithm& algorithm) {
   long elements = 1;
@@ -114,13 +114,15 @@ void print_memory(const Deck& deck, const Denoiser& network, const Shard& shard,
   std::string of_value;
   if (ValueFunction* value = algorithm.value_function()) {
     const long rows = shard.count * times_trained(deck.train, steps);
-    of_value = fmt::format(", the value network's {:.0f} MB and the states that it is fitted at {:.0f} MB",
-                           with_moments(value->optimizer()),
-                           4.0 * static_cast<double>(2 * rows * elements) / kMegabyte);
+    const bool gradient = deck.algorithm.update == "pathwise" || deck.algorithm.advantage == "gradient";
+    of_value = fmt::format(
+        ", the value network's {:.0f} MB and what it is fitted at {:.0f} MB",
+        with_moments(value->optimizer()),
+        4.0 * static_cast<double>(rows * ((gradient ? 3 : 2) * elements + value->feature_elements())) /
+            kMegabyte);
   }
   fmt::print("memory a rank: trajectories {:.0f} MB, trained weights with gradient and moments {:.0f} MB{}, "
-             "held now "
-             "{} MB; network calls of {} rows in the rollout, {} in the update\n",
+             "held now on the host {} MB; network calls of {} rows in the rollout, {} in the update\n",
              states, with_moments(algorithm.policy_optimizer()), of_value, resident_megabytes(),
              deck.sample.micro_batch_size * (deck.sample.guidance_scale == 1.0 ? 1 : 2),
              deck.train.micro_batch_size * times_trained(deck.train, steps) *
@@ -159,8 +161,7 @@ ExitCode run_finetune(const Invocation& invocation) {
   const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative},
                                      deck.run.precision == "bf16");
   ScorePolicy policy(network, sample.guidance_scale);
-  const RewardContext context =
-      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device);
+  const RewardContext context = reward_context(network, texts, deck.sample.micro_batch_size, device);
   const auto reward = make_reward(deck.reward, network->pixel_shape(), context);
   const Prompts prompts(deck.prompts, network->num_prompts());
   const double updates =
@@ -237,7 +238,8 @@ ExitCode run_finetune(const Invocation& invocation) {
     run.rolled_out();
     const LearnReport learned = algorithm->learn(batch); // eq. 5, 16-27
     run.record(batch, learned,
-               rollout_network_evaluations(batch.table, sample.samples_per_epoch, sample.guidance_scale));
+               rollout_network_evaluations(batch.table, sample.samples_per_epoch, sample.guidance_scale) +
+                   passes_per_score(sample.guidance_scale) * learned.network_evaluations);
     if (run.should_stop())
       return run.checkpoint_and_requeue();
   }

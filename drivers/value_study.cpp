@@ -127,9 +127,8 @@ ExitCode run_value_study(const Invocation& invocation) {
   const auto network = make_denoiser(deck.model, deck.schedule, device, {texts, deck.prompts.negative},
                                      deck.run.precision == "bf16");
   ScorePolicy policy(network, deck.sample.guidance_scale);
-  const auto reward = make_reward(
-      deck.reward, network->pixel_shape(),
-      reward_context(network, texts, deck.sample.micro_batch_size, deck.train.micro_batch_size, device));
+  const auto reward = make_reward(deck.reward, network->pixel_shape(),
+                                  reward_context(network, texts, deck.sample.micro_batch_size, device));
   const Prompts prompts(deck.prompts, network->num_prompts());
   const RolloutKey key{deck.run.seed, 0};
   const StepTable table = step_table(network->schedule(), deck.sample, key);

@@ -137,7 +137,7 @@ std::string modern_attention_name(const std::string& name) {
   return name;
 }
 
-void load_tensors(const NamedTensors& destination, std::map<std::string, at::Tensor> found,
+void load_tensors(const NamedTensors& destination, std::map<std::string, at::Tensor>&& found,
                   const std::string& where) {
   std::map<std::string, at::Tensor> source;
   for (auto& [name, tensor] : found) {

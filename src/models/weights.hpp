@@ -36,7 +36,7 @@ void write_weights(const std::string& path, const NamedTensors& tensors,
 /// Copies `found` into `destination` (converted to its dtype and device; names of the former AttentionBlock
 /// are translated). `where` begins the message. Throws Error{data} listing what is missing, unexpected or
 /// misshapen.
-void load_tensors(const NamedTensors& destination, std::map<std::string, at::Tensor> found,
+void load_tensors(const NamedTensors& destination, std::map<std::string, at::Tensor>&& found,
                   const std::string& where);
 /// The same from a file.
 void load_weights(const NamedTensors& destination, const std::string& path);

@@ -11,18 +11,24 @@ at::Tensor part_of(const at::Tensor& prompt, long first, long count) {
   return prompt.defined() ? prompt.narrow(0, first, count) : prompt;
 }
 
+/// Of one call of the decoder and what judges its pictures.
+long rows_together(const RewardContext& context, const at::Tensor& x) {
+  return at::GradMode::is_enabled() && x.requires_grad() ? context.decoded_with_graph
+                                                         : context.decoded_together;
+}
+
 class DecodedCopy : public TrainableReward {
  public:
   DecodedCopy(std::unique_ptr<TrainableReward> inner, const RewardContext& context)
-      : inner_(std::move(inner)), to_pixels_(context.to_pixels), together_(context.decoded_together) {}
+      : inner_(std::move(inner)), context_(context) {}
 
   at::Tensor features(const at::Tensor& x) override {
     std::vector<at::Tensor> parts;
-    for (long first = 0; first < x.size(0); first += together_)
-      parts.push_back(
-          inner_->features(to_pixels_(x.narrow(0, first, std::min(together_, x.size(0) - first)))));
+    for (const at::Tensor& rows : x.split(rows_together(context_, x)))
+      parts.push_back(inner_->features(context_.to_pixels(rows)));
     return at::cat(parts);
   }
+  long feature_elements() const override { return inner_->feature_elements(); }
   at::Tensor rear(const at::Tensor& features, const at::Tensor& prompt) override {
     return inner_->rear(features, prompt);
   }
@@ -30,16 +36,15 @@ class DecodedCopy : public TrainableReward {
     return row_wise(
         x,
         [&](const at::Tensor& rows, long first) {
-          return inner_->value(to_pixels_(rows), part_of(prompt, first, rows.size(0)));
+          return inner_->value(context_.to_pixels(rows), part_of(prompt, first, rows.size(0)));
         },
-        together_);
+        rows_together(context_, x));
   }
   std::vector<std::pair<std::string, at::Tensor>> parameters() override { return inner_->parameters(); }
 
  private:
   std::unique_ptr<TrainableReward> inner_;
-  std::function<at::Tensor(const at::Tensor&)> to_pixels_;
-  long together_;
+  RewardContext context_;
 };
 
 class DecodedReward : public Reward {
@@ -52,7 +57,7 @@ class DecodedReward : public Reward {
       return (*inner_)(context_.to_pixels(rows), part_of(prompt, first, rows.size(0)));
     };
     const torch::AutoGradMode record(inner_->differentiable() && at::GradMode::is_enabled());
-    return row_wise(x, of_rows, context_.decoded_together);
+    return row_wise(x, of_rows, rows_together(context_, x));
   }
   bool differentiable() const override { return inner_->differentiable(); }
   std::string name() const override { return inner_->name(); }

@@ -23,6 +23,7 @@ class ImageRewardCopy : public TrainableReward {
   at::Tensor features(const at::Tensor& x) override {
     return network_->front(clip_pixel_values_for(x, network_->image_size()));
   }
+  long feature_elements() const override { return network_->front_elements(); }
   at::Tensor rear(const at::Tensor& features, const at::Tensor& prompt) override {
     const std::string name = "value.network = reward_copy";
     return ImageReward::normalised(network_->rear(features, prompt_rows(prompts_.input_ids, prompt, name),

@@ -20,6 +20,8 @@ class TrainableReward {
   virtual ~TrainableReward() = default;
   /// x as Reward takes it -> [n, ...], without a graph unless x has one
   virtual at::Tensor features(const at::Tensor& x) = 0;
+  /// Numbers of a row of features(), by which a program tells its memory beforehand.
+  virtual long feature_elements() const = 0;
   /// features, prompt [n] -> [n] fp32
   virtual at::Tensor rear(const at::Tensor& features, const at::Tensor& prompt) = 0;
   /// rear(features(x)); first derivatives with respect to x, none to the parameters
@@ -52,7 +54,8 @@ struct RewardContext {
   /// States to pictures [n, 3, H, W], row by row (a decoder of latents); empty: the states are judged
   /// themselves.
   std::function<at::Tensor(const at::Tensor&)> to_pixels;
-  long decoded_together = 1; ///< rows that are decoded and judged in one call; the bits depend on it
+  /// Rows that are decoded and judged in one call, without a graph and with one; the bits depend on it.
+  long decoded_together = 1, decoded_with_graph = 1;
   c10::Device device = c10::Device(c10::kCPU);
 };
 

@@ -83,6 +83,7 @@ at::Tensor increments(Trajectories& batch, ScorePolicy& policy, ValueFunction& v
   } else {
     Trajectories next = batch; // the same tensors, asked one step later
     next.frozen_branch.reset();
+    next.value_features.reset();
     next.times.step = after.clamp_max(batch.steps() - 1);
     value_next = value_at_rows(next, policy, value, false, samples_per_call).value;
   }
@@ -124,7 +125,9 @@ ValueAtRows value_at_rows(const Trajectories& batch, ScorePolicy& policy, ValueF
     } else {
       frozen = value.frozen_branch(at_rows, with_gradient);
     }
-    const at::Tensor v = value.value(at_rows, frozen);
+    const bool kept = batch.value_features.defined() && !with_gradient;
+    const at::Tensor v = kept ? value.value(at_rows, frozen.value, rows_of(batch.value_features, first, part))
+                              : value.value(at_rows, frozen);
     if (with_gradient) {
       const at::Tensor gradient = torch::autograd::grad({v.sum()}, {x})[0];
       out.gradient.narrow(1, first, part).copy_(gradient.view(shape));

@@ -19,7 +19,7 @@ struct LearnReport {
   double value_mse = 0;                  ///< NaN-free: 0 for algorithms without a value function
   double advantage_std = 0;
   double value_time = 0, update_time = 0; ///< seconds
-  long network_evaluations = 0;           ///< policy and pretrained network, forward passes, all ranks
+  long network_evaluations = 0; ///< scores of policy and pretrained network, all ranks; guidance not counted
 };
 
 /// What `learn` costs beside the update, known before it runs; all ranks together.

@@ -65,6 +65,7 @@ LearnReport Ctrl::learn(Trajectories& batch) {
     signal.advantage = batch.advantage.clone();
     standardise(signal.advantage, options.standardise, context_.train.adv_clip_max, context_.ranks);
   }
+  batch.value_features.reset();
   report.value_time = clock.lap();
 
   report.update = update_(batch, signal); // eq. 23, 27
@@ -81,9 +82,10 @@ LearnReport Ctrl::learn(Trajectories& batch) {
 LearnCost Ctrl::learn_cost(long samples, long steps, long times) const {
   const AlgorithmOptions& options = context_.algorithm;
   long means = 1;             // the pretrained one
-  long frozen = 1, moved = 2; // branches of V: the frozen one for fit and advantage, the other one for each
+  long frozen = 1, moved = 1; // branches of V: what fit and advantage share is evaluated once
   if (options.update == "pathwise" || options.advantage == "gradient") {
     means += 1;
+    moved += 1; // with a graph to the state
   } else if (options.advantage == "finite_difference") {
     means += 2; // at both ends
     frozen += 2;

@@ -154,8 +154,8 @@ Trajectories collect(ScorePolicy& policy, const StepTable& table, const std::vec
 
 at::Tensor initial_states(const RolloutKey& key, const Shard& shard, const std::vector<long>& sample_shape,
                           const at::Device& device) {
-  const at::Tensor x = at::empty(with_leading(shard.count, sample_shape),
-                                 at::TensorOptions().dtype(at::kFloat).device(device));
+  at::Tensor x = at::empty(with_leading(shard.count, sample_shape),
+                           at::TensorOptions().dtype(at::kFloat).device(device));
   initial_noise(key, shard.first, x);
   return x;
 }
@@ -193,11 +193,13 @@ at::Tensor draw(ScorePolicy& policy, const StepTable& table, const std::vector<A
   return finals;
 }
 
+long passes_per_score(double guidance_scale) { return guidance_scale == 1.0 ? 1 : 2; }
+
 long rollout_network_evaluations(const StepTable& table, long samples, double guidance_scale) {
   long calls = 0;
   for (const Step& step : table.steps)
     calls += step.push_second != 0 ? 2 : 1;
-  return calls * samples * (guidance_scale == 1.0 ? 1 : 2);
+  return calls * samples * passes_per_score(guidance_scale);
 }
 
 } // namespace scoreact

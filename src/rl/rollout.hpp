@@ -41,6 +41,9 @@ at::Tensor draw(ScorePolicy&, const StepTable&, const std::vector<ActionStep>&, 
                 const at::Tensor& prompt, const RolloutKey&, const at::Tensor& initial = {},
                 const std::function<void(const StepView&)>& observe = {});
 
+/// Passes of a network for one score: two with guidance, with the prompt and without.
+long passes_per_score(double guidance_scale);
+
 /// Network evaluations (samples times calls) of one rollout of `samples`, guidance counted.
 long rollout_network_evaluations(const StepTable&, long samples, double guidance_scale);
 

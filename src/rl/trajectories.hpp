@@ -35,8 +35,11 @@ struct Trajectories {
   at::Tensor kl_chain_step;   ///< [T, B] float64, exact chain term, nats
   at::Tensor frozen_branch; ///< [T, B] fp32, RM in the value function, which the fit leaves for the advantage
   at::Tensor frozen_gradient; ///< [T, B, ...] fp32, its gradient by the predictor's input, where it is needed
-  at::Tensor value;           ///< [T, B] float64, where the algorithm has it
-  at::Tensor advantage;       ///< [T, B] float64, where the algorithm has it
+  /// [T, B, ...] fp32, what the frozen layers of the trained branch make of the states; undefined for a small
+  /// network. Large: let go when the advantage is known.
+  at::Tensor value_features;
+  at::Tensor value;     ///< [T, B] float64, where the algorithm has it
+  at::Tensor advantage; ///< [T, B] float64, where the algorithm has it
   /// What the advantage was made of, so that a stored rollout can give it again (docs/analysis.md):
   at::Tensor value_difference; ///< [T, B] float64, its value term, for finite differences and increments
   at::Tensor value_gradient;   ///< [T, B, ...] fp32, grad V, for gradient advantages and pathwise updates

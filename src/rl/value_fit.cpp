@@ -22,6 +22,23 @@ at::Tensor monte_carlo_returns(const Trajectories& batch, double kl_weight, bool
   return returns;
 }
 
+namespace {
+
+/// Features [times * count, ...] of `count` samples into their place of all.
+void keep_features(Trajectories& batch, const at::Tensor& features, long first, long count) {
+  std::vector<std::int64_t> shape = features.sizes().vec();
+  shape[0] = count;
+  shape.insert(shape.begin(), batch.times.count());
+  if (!batch.value_features.defined()) {
+    std::vector<std::int64_t> whole = shape;
+    whole[1] = batch.samples();
+    batch.value_features = at::empty(whole, features.options());
+  }
+  batch.value_features.narrow(1, first, count).copy_(features.view(shape));
+}
+
+} // namespace
+
 double fit_value(Trajectories& batch, const at::Tensor& returns, ScorePolicy& policy, ValueFunction& value,
                  const Communicator& ranks, long samples_per_call, bool with_gradient) {
   const long times = batch.times.count();
@@ -31,7 +48,12 @@ double fit_value(Trajectories& batch, const at::Tensor& returns, ScorePolicy& po
 
   struct Part {
     ValueRows rows;
-    at::Tensor frozen, features, target;
+    at::Tensor frozen, target;
+  };
+  // of a small network the features are the rows themselves
+  const auto features_of = [&](long i, const Part& entry) {
+    return batch.value_features.defined() ? rows_of(batch.value_features, i * part, part)
+                                          : value.trained_features(entry.rows);
   };
   std::vector<Part> cached;
   batch.frozen_branch = at::empty({times, batch.samples()}, batch.x.options());
@@ -50,9 +72,10 @@ double fit_value(Trajectories& batch, const at::Tensor& returns, ScorePolicy& po
     batch.frozen_branch.narrow(1, i * part, part).copy_(frozen.value.view({times, part}));
     if (with_gradient)
       batch.frozen_gradient.narrow(1, i * part, part).copy_(frozen.gradient.view(shape));
-    entry.features = value.trained_features(entry.rows);
+    if (value.has_copy())
+      keep_features(batch, value.trained_features(entry.rows), i * part, part);
     entry.target = rows_of(returns, i * part, part).to(at::kFloat);
-    const at::Tensor error = (value.value(entry.rows, entry.frozen, entry.features) - entry.target)
+    const at::Tensor error = (value.value(entry.rows, entry.frozen, features_of(i, entry)) - entry.target)
                                  .to(at::kDouble)
                                  .square()
                                  .sum()
@@ -73,9 +96,11 @@ double fit_value(Trajectories& batch, const at::Tensor& returns, ScorePolicy& po
     const double rows = static_cast<double>(minibatch.leaves * part * times) * value.scale() * value.scale();
     value.optimizer().update(
         {minibatch.leaves, minibatch.first, minibatch.count}, value.options().learning_rate, [&](long i) {
-          const Part& entry = cached[static_cast<std::size_t>(minibatch.sample_of(i) / part)];
+          const long cut = minibatch.sample_of(i) / part;
+          const Part& entry = cached[static_cast<std::size_t>(cut)];
           at::AutoGradMode grad_mode(true);
-          const at::Tensor error = value.value(entry.rows, entry.frozen, entry.features) - entry.target;
+          const at::Tensor error =
+              value.value(entry.rows, entry.frozen, features_of(cut, entry)) - entry.target;
           (error.square().sum() / rows).backward();
         });
   }

@@ -45,6 +45,8 @@ class ValueFunction {
   /// What the frozen layers of the trained branch make of the rows, for value() below while it is fitted: the
   /// states themselves for a small network.
   at::Tensor trained_features(const ValueRows&) const;
+  /// Numbers of a row of features that are worth keeping: 0 for a small network.
+  long feature_elements() const { return copy_ ? copy_->feature_elements() : 0; }
   /// V [rows] fp32 from branches computed before; records a graph to the trained parameters.
   at::Tensor value(const ValueRows&, const at::Tensor& frozen, const at::Tensor& features);
   /// V [rows] fp32 from a frozen branch computed before.

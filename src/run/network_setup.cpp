@@ -3,13 +3,12 @@
 #include "parallel/shard.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace scoreact {
 
 RewardContext reward_context(const std::shared_ptr<Denoiser>& network,
                              const std::vector<std::string>& prompts, long sample_micro_batch,
-                             long train_micro_batch, c10::Device device) {
+                             c10::Device device) {
   RewardContext context;
   context.prompts = prompts;
   context.device = device;
@@ -18,8 +17,11 @@ RewardContext reward_context(const std::shared_ptr<Denoiser>& network,
   context.to_pixels = [network](const at::Tensor& latents) { return network->to_pixels(latents); };
   const std::vector<long> shape = network->pixel_shape();
   constexpr long kPixelsAtOnce = 512 * 512; // of a decoder with its graph
-  context.decoded_together = largest_divisor(std::gcd(sample_micro_batch, train_micro_batch),
-                                             std::max(1L, kPixelsAtOnce / (shape[1] * shape[2])));
+  constexpr long kPicturesToFillADevice = 8;
+  const long few = std::max(1L, kPixelsAtOnce / (shape[1] * shape[2]));
+  context.decoded_with_graph = largest_divisor(sample_micro_batch, few);
+  context.decoded_together =
+      largest_divisor(sample_micro_batch, device.is_cuda() ? kPicturesToFillADevice * few : few);
   return context;
 }
 

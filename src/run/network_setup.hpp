@@ -11,10 +11,11 @@
 
 namespace scoreact {
 
-/// What rewards know of the model. Latents are decoded `decoded_together` at a time: a divisor of both
-/// micro-batches, so that the bits do not depend on the number of ranks.
+/// What rewards know of the model. Latents are decoded `decoded_together` at a time: a divisor of the
+/// rollout's micro-batch, so that the bits do not depend on the number of ranks, which judge all samples that
+/// they drew in one call. The value is asked a micro-batch at a time, over all its times.
 RewardContext reward_context(const std::shared_ptr<Denoiser>&, const std::vector<std::string>& prompts,
-                             long sample_micro_batch, long train_micro_batch, c10::Device);
+                             long sample_micro_batch, c10::Device);
 
 /// The device of this rank: the host for a negative id.
 c10::Device device_of(int device_id);

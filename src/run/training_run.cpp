@@ -99,11 +99,10 @@ void TrainingRun::set_evaluation(RunEvaluation& evaluation) {
 
 void TrainingRun::rolled_out() { rollout_time_ = epoch_clock_.elapsed(); }
 
-void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long rollout_network_evaluations) {
+void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long network_evaluations) {
   const std::vector<double> reward = gather_samples(batch.reward, ranks_);
   ++counters_.epoch;
-  counters_.network_evaluations +=
-      static_cast<double>(rollout_network_evaluations + learned.network_evaluations);
+  counters_.network_evaluations += static_cast<double>(network_evaluations);
   const double epoch_time = epoch_clock_.elapsed();
   counters_.wall_time += epoch_time;
   longest_epoch_ = std::max(longest_epoch_, epoch_time);

@@ -46,7 +46,8 @@ class TrainingRun {
   /// After collecting: draws the time of the rollout.
   void rolled_out();
   /// Metrics of the epoch into run.h5; trajectories and pictures and a checkpoint when due. Collective.
-  void record(Trajectories& batch, const LearnReport&, long rollout_network_evaluations);
+  /// @param network_evaluations of the rollout and of learning, guidance counted
+  void record(Trajectories& batch, const LearnReport&, long network_evaluations);
   /// Collective; true when the run must stop now (signal, time limit, stop file). Asked before the first
   /// epoch too.
   bool should_stop();

@@ -66,6 +66,12 @@ at::Tensor ImageReward::front(const at::Tensor& pixel_values) const {
   return visual_encoder_->blocks(visual_encoder_->embed(pixel_values), 0, frozen_blocks_);
 }
 
+long ImageReward::front_elements() const {
+  const BlipVisionConfig& vision = config_.vision;
+  const long side = vision.image_size / vision.patch_size;
+  return (side * side + 1) * vision.width;
+}
+
 at::Tensor ImageReward::rear(const at::Tensor& features, const at::Tensor& input_ids,
                              const at::Tensor& attention_mask) const {
   const at::Tensor image =

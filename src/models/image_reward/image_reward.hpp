@@ -45,6 +45,8 @@ class ImageReward : public torch::nn::Module {
   /// The frozen vision blocks (all of them for a loaded network): pixel_values as in forward -> features
   /// [n, patches + 1, width]. With the same frozen_fraction, copies of one network have the same features.
   at::Tensor front(const at::Tensor& pixel_values) const;
+  /// Numbers of a row of front().
+  long front_elements() const;
   /// Everything behind: forward = rear(front(pixel_values), ...).
   at::Tensor rear(const at::Tensor& features, const at::Tensor& input_ids,
                   const at::Tensor& attention_mask) const;

@@ -1,5 +1,7 @@
 // value.network = reward_copy: the trained branch is a copy of the reward's network whose last layers are
 // free.
+#include "rl/advantage.hpp"
+#include "rl/value_fit.hpp"
 #include "rl/value_function.hpp"
 
 #include "error/error.hpp"
@@ -24,12 +26,17 @@ class TwoLayers : public Reward {
     return std::make_unique<Copy>(weight.clone().requires_grad_(true));
   }
   at::Tensor weight = torch::tensor({0.5f, -1.5f});
+  inline static int calls_of_features = 0;
 
  private:
   class Copy : public TrainableReward {
    public:
     explicit Copy(at::Tensor weight) : weight_(std::move(weight)) {}
-    at::Tensor features(const at::Tensor& x) override { return at::tanh(2 * x); }
+    at::Tensor features(const at::Tensor& x) override {
+      ++calls_of_features;
+      return at::tanh(2 * x);
+    }
+    long feature_elements() const override { return 2; }
     at::Tensor rear(const at::Tensor& features, const at::Tensor&) override {
       return at::mv(features, weight_);
     }
@@ -86,6 +93,21 @@ TEST(ValueCopy, TrainsItsLastLayersAndLeavesTheRewardAlone) {
   EXPECT_LT(error().item<double>(), 0.5 * before);
   EXPECT_TRUE(torch::equal(problem.reward->weight, torch::tensor({0.5f, -1.5f})));
   EXPECT_TRUE(torch::equal(value.frozen_branch(rows, false).value, frozen));
+}
+
+TEST(ValueCopy, FeaturesAreComputedOnceForFitAndAdvantage) {
+  testing_support::GaussianProblem problem;
+  ValueFunction value = CopyProblem().value("linear");
+  const at::Tensor returns = monte_carlo_returns(problem.batch, 0.1, true);
+  const auto asked = [&] { return value_at_rows(problem.batch, problem.policy, value, false, 4).value; };
+  TwoLayers::calls_of_features = 0;
+  fit_value(problem.batch, returns, problem.policy, value, problem.ranks, 4, false);
+  EXPECT_EQ(TwoLayers::calls_of_features, 2); // 8 samples, 4 in a call
+  const at::Tensor kept = asked();
+  EXPECT_EQ(TwoLayers::calls_of_features, 2);
+  problem.batch.value_features.reset();
+  EXPECT_TRUE(torch::equal(asked(), kept));
+  EXPECT_EQ(TwoLayers::calls_of_features, 4);
 }
 
 TEST(ValueCopy, IsRefusedForARewardWithoutANetwork) {
