@@ -3,6 +3,7 @@
 #   the ranks end with 0                    the job is done
 #   notice of the time limit (USR1)         passed on to the ranks, which write a checkpoint and end with 75
 #   they end with 75                        the job goes back into the queue and continues there
+#   one is killed (128 and more)            the same, if there is a checkpoint of this job's
 #   anything else                           the job ends with that exit code
 # shellcheck shell=bash
 
@@ -19,6 +20,10 @@ source "$site"
 program=$(command -v "${SCOREACT:-build/bin/scoreact}") ||
   fail "no program ${SCOREACT:-build/bin/scoreact}; ./quickstart --build-only builds it, SCOREACT names another (docs/cluster.md)" 66
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} # the same number in every job of a run: other threads, other bits
+
+# srun ends the other ranks so many seconds after the first one ended: they would wait for one that was killed. Not --kill-on-bad-exit:
+# it sends SIGTERM to ranks that are just ending with the same code, which after a notice, or before they have started, makes it 143.
+export SLURM_WAIT=${SLURM_WAIT:-60}
 
 # The one place that decides how ranks are started: sets `launch`.
 choose_launcher() { # TASKS
@@ -118,19 +123,22 @@ newest_checkpoint() {
 
 # train DECK RUN_DIR OPTION...: returns when the run is finished; otherwise the job ends here.
 train() {
-  local run=$2 before
+  local run=$2 before got_on=no
   before=$(newest_checkpoint "$run")
   ranks_that is_trained "$run" "${@:3}" -- "$(job_tasks)" finetune "$1" --out "$run" "${@:3}"
+  [[ $(newest_checkpoint "$run") == "$before" ]] || got_on=yes
   if ((status == 0)); then
     return
-  elif ((status == 75)) && [[ -e $run/stop ]]; then
+  elif ((status == 75 || status >= 128)) && [[ -e $run/stop ]]; then
     fail "stopped by $run/stop; submit the same command again to go on" 75
   elif ((status == 75)); then
     requeue "stopped early with a checkpoint"
-  elif [[ $noticed == yes && $(newest_checkpoint "$run") != "$before" ]]; then
+  elif [[ $noticed == yes && $got_on == yes ]]; then
     requeue "stopped at the time limit (exit code $status); $run goes on from its last checkpoint"
   elif [[ $noticed == yes ]]; then
     fail "no checkpoint within the time limit; a longer --time, an earlier notice (--signal) or a smaller run.save_freq is needed" "$status"
+  elif ((status >= 128)) && [[ $got_on == yes ]]; then # else it would die in the same place for ever
+    requeue "finetune was killed (exit code $status); $run goes on from its last checkpoint"
   fi
   fail "finetune ended with exit code $status" "$status"
 }

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -41,7 +42,7 @@ class FakePackage:
 def spack(monkeypatch):
     calls = Recorder()
     package = types.ModuleType("spack.package")
-    for name in ("license", "version", "variant", "depends_on", "conflicts", "generator"):
+    for name in ("license", "version", "variant", "depends_on", "conflicts", "requires", "generator"):
         setattr(package, name, calls.directive(name))
     modules = {
         "spack": types.ModuleType("spack"),
@@ -157,6 +158,26 @@ def test_packages_that_the_environment_pins_are_dependencies(spack):
     assert set(environment()["spack"]["packages"]) <= given
 
 
+def refused(package, spec):
+    """Pairs of variants that the package of Spack doesn't allow together."""
+    pairs = {"py-torch": [("+distributed", "~tensorpipe")]}
+    words = re.findall(r"[+~]\w+", spec)
+    return [pair for pair in pairs.get(package, []) if set(pair) <= set(words)]
+
+
+def test_no_package_is_asked_for_variants_that_it_refuses_together(spack):
+    _, calls = spack
+    asked = [(name, wanted["require"]) for name, wanted in environment()["spack"]["packages"].items()]
+    asked += [(re.split(r"[@ ]", args[0])[0], args[0]) for args, _ in calls["depends_on"]]
+    assert [(name, spec) for name, spec in asked if refused(name, spec)] == []
+    assert refused("py-torch", "~caffe2 +distributed ~tensorpipe") and not refused("py-torch", "~distributed ~tensorpipe")
+
+
+def test_kokkos_4_has_the_lambdas_that_cuda_kernels_are(spack):
+    _, calls = spack
+    assert (("^kokkos+cuda_lambda",), {"when": "+cuda ^kokkos@:4"}) in calls["requires"]
+
+
 def test_spack_environment_names_this_package():
     environment = (ROOT / "spack.yaml").read_text()
     (repository,) = re.findall(r"^    scoreact: (\./\S+)$", environment, re.MULTILINE)
@@ -175,3 +196,30 @@ def test_presets_set_only_what_cmake_knows():
             assert variable.startswith("CMAKE_") or variable in OPTIONS, variable
         folder = preset["binaryDir"].removeprefix("${sourceDir}")
         assert f"{folder}/" in ignored or folder.startswith("/build-") and "/build-*/" in ignored
+
+
+def missing_includes(file):
+    """What a CMake file includes by path and isn't there; modules by name and generated files are left out."""
+    text = re.sub(r"#.*", "", file.read_text())
+    here = {"PROJECT_SOURCE_DIR": ROOT, "CMAKE_CURRENT_SOURCE_DIR": file.parent, "CMAKE_CURRENT_LIST_DIR": file.parent}
+    missing = []
+    for name in re.findall(r"^\s*include\s*\(\s*\"?([^\s\")]+)", text, re.MULTILINE | re.IGNORECASE):
+        path = re.sub(r"\$\{(\w+)\}", lambda variable: str(here.get(variable[1], variable[0])), name)
+        if path.endswith(".cmake") and "$" not in path and not (file.parent / path).exists():
+            missing.append(name)
+    return missing
+
+
+def test_every_cmake_file_that_is_included_is_there(tmp_path):
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*CMakeLists.txt", "*.cmake"]
+    found = subprocess.run(listed, check=False, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if found.returncode != 0:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in found.stdout.splitlines() if (ROOT / name).exists()]
+    assert len(files) > 5
+    assert {str(file): missing_includes(file) for file in files if missing_includes(file)} == {}
+    (tmp_path / "there.cmake").touch()
+    words = ["there.cmake", "${CMAKE_CURRENT_LIST_DIR}/there.cmake", "Module", "${made}/there.cmake"]
+    gone = ["gone.cmake", "${PROJECT_SOURCE_DIR}/gone.cmake", "${CMAKE_CURRENT_SOURCE_DIR}/gone.cmake"]
+    (tmp_path / "CMakeLists.txt").write_text("".join(f"include({word})\n" for word in [*words, *gone]))
+    assert missing_includes(tmp_path / "CMakeLists.txt") == gone

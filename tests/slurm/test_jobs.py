@@ -142,6 +142,18 @@ def test_an_epoch_that_outlasts_the_notice_is_given_up_and_done_again(
     assert_same(run, reference)
 
 
+def test_a_rank_that_is_killed_takes_the_job_back_into_the_queue(
+    slurm: OneNodeSlurm, tmp_path: Path, reference: Path
+) -> None:
+    run = tmp_path / "run"
+    job = submit(slurm, run, SLURM_WAIT="5")
+    with held(run, ranks=2) as ranks:
+        os.kill(ranks[1], signal.SIGKILL)
+    assert slurm.wait_for(job)["Restarts"] == "1" and restarts(run) == 1
+    assert "finetune was killed (exit code 137)" in Path(f"{run}.log").read_text()
+    assert_same(run, reference)
+
+
 def test_a_stop_file_ends_the_job_and_the_same_command_goes_on(
     slurm: OneNodeSlurm, tmp_path: Path, reference: Path
 ) -> None:
@@ -341,6 +353,31 @@ def test_a_step_that_ends_with_0_without_having_run_is_started_once_more(
     script = f"source jobs/run.sh; sleep() {{ :; }}; {job.replace('RUN', str(tmp_path / 'run'))}"
     done = subprocess.run(["bash", "-uc", script], capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
     assert done.returncode == code and done.stderr.count("the tasks were not started; once more") == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("dies", "code", "message"),
+    [
+        ("mkdir RUN/checkpoints/epoch_000002; touch RUN/checkpoints/epoch_000002/DONE; kill -9 $$", 75, "goes back into the queue"),
+        ("touch RUN/stop; mkdir RUN/checkpoints/epoch_000002; touch RUN/checkpoints/epoch_000002/DONE; kill -9 $$", 75, "stopped by"),
+        ("kill -9 $$", 137, "ended with exit code 137"),
+        ("mkdir RUN/checkpoints/epoch_000002; touch RUN/checkpoints/epoch_000002/DONE; exit 70", 70, "ended with exit code 70"),
+    ],
+)
+def test_a_killed_program_is_started_again_only_if_it_got_on(tmp_path: Path, dies: str, code: int, message: str) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints" / "epoch_000001").mkdir(parents=True)
+    (run / "checkpoints" / "epoch_000001" / "DONE").touch()
+    for name, body in (("launcher", dies.replace("RUN", str(run))), ("scontrol", f'echo "$*" >{tmp_path}/asked')):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"SCOREACT": "true", "SCOREACT_LAUNCHER": str(tmp_path / "launcher"), "SLURM_JOB_END_TIME": "1"}
+    environment |= {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}
+    script = f"source jobs/run.sh; train deck {run}"
+    done = subprocess.run(["bash", "-uc", script], capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
+    assert done.returncode == code and message in done.stdout + done.stderr, done.stdout + done.stderr
+    asked = tmp_path / "asked"
+    assert (asked.read_text() if asked.exists() else "") == ("requeue 7\n" if "queue" in message else "")
 
 
 def test_the_emoji_job_trains_evaluates_and_reports(slurm: OneNodeSlurm, tmp_path: Path) -> None:

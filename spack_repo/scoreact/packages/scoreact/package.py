@@ -47,6 +47,7 @@ class Scoreact(CMakePackage, CudaPackage):
     # All of Kokkos, torch and scoreact must mean the same GPUs.
     conflicts("cuda_arch=none", when="+cuda", msg="say which GPU, for example cuda_arch=90")
     depends_on("nccl", when="+cuda")
+    requires("^kokkos+cuda_lambda", when="+cuda ^kokkos@:4")  # off by default; Kokkos 5 always has it
     for arch in CudaPackage.cuda_arch_values:
         depends_on(f"kokkos@4.7.01: +cuda +serial +cmake_lang cuda_arch={arch}", when=f"+cuda cuda_arch={arch}")
         depends_on(f"py-torch@2.7: +cuda +nccl cuda_arch={arch}", when=f"+cuda cuda_arch={arch}")
