@@ -173,7 +173,17 @@ def headline_tiles(run: RunFile, found: Headline) -> list[str]:
             else ""
         )
         tiles.append(page.tile("Samples drawn", numbers.count(found.samples), calls))
+    memory = peak_memory(run)
+    if math.isfinite(memory):
+        tiles.append(page.tile("Peak memory", f"{numbers.plain(memory / 1e9)} GB", "on the host, of rank 0"))
     return tiles
+
+
+def peak_memory(run: RunFile) -> float:
+    """Bytes of host memory at most; the record begins anew when a run is continued. NaN in runs without it."""
+    recorded = run.resources.get("host_memory_peak", np.empty(0))
+    finite = recorded[np.isfinite(recorded)]
+    return float(finite.max()) if finite.size else math.nan
 
 
 def image_part(run: RunFile) -> str:

@@ -97,7 +97,7 @@ std::vector<Key> rows() {
 {"sample.grid", slot<&D::sample, &Sample::grid>, {}, {"leading", "trailing", "linspace", "uniform", "quadratic", "log_snr", "karras", "stratified"}, "", "noise times of the steps"},
 {"sample.num_steps", slot<&D::sample, &Sample::num_steps>, {1, 1e6}, {}, "steps", "network evaluations a sample (heun_sde: twice that)"},
 {"sample.eta", slot<&D::sample, &Sample::eta>, unit_interval, {}, "", "stochasticity: 1 is the reverse SDE of the paper, 0 the probability-flow ODE"},
-{"sample.guidance_scale", slot<&D::sample, &Sample::guidance_scale>, not_negative, {}, "", "classifier-free guidance; 1: none"},
+{"sample.guidance_scale", slot<&D::sample, &Sample::guidance_scale>, not_negative, {}, "", "classifier-free guidance g: s_null + g (s_cond - s_null); 1: none, 0: without the prompt"},
 {"sample.samples_per_epoch", slot<&D::sample, &Sample::samples_per_epoch>, at_least_one, {}, "samples", "drawn an epoch, all ranks together"},
 {"sample.micro_batch_size", slot<&D::sample, &Sample::micro_batch_size>, at_least_one, {}, "samples", "in one network call on one rank; divides what a rank holds"},
 
@@ -107,7 +107,7 @@ std::vector<Key> rows() {
 {"prompts.classes", slot<&D::prompts, &Prompts::classes>, count, {}, "", "class labels of a class-conditional model; empty: all it knows"},
 {"prompts.cycle", slot<&D::prompts, &Prompts::cycle>, {}, {"random", "round_robin"}, "", "how samples get their prompts"},
 
-{"reward.kind", slot<&D::reward, &RewardKeys::kind>, {}, {"classifier", "jpeg_compressibility", "jpeg_incompressibility", "image_reward", "clip_score", "aesthetic", "linear", "quadratic"}, "", "the reward RM of a final sample, or a list for a weighted sum", Form::one_or_many, 1},
+{"reward.kind", slot<&D::reward, &RewardKeys::kind>, {}, {"classifier", "jpeg_compressibility", "jpeg_incompressibility", "image_reward", "clip_score", "aesthetic", "linear", "quadratic"}, "", "the reward RM of a final sample, or a list for a weighted sum; clip_score: the plain cosine, not times 100 or 2.5", Form::one_or_many, 1},
 {"reward.weights", slot<&D::reward, &RewardKeys::weights>, any_number, {}, "", "one a kind; empty: all 1"},
 {"reward.path", slot<&D::reward, &RewardKeys::path>, {}, {}, "", "directory of the reward's network (classifier, image_reward, clip_score, aesthetic)", Form::network},
 {"reward.clip_path", slot<&D::reward, &RewardKeys::clip_path>, {}, {}, "", "directory of the CLIP of clip_score and aesthetic, where reward.path is another reward's; empty: reward.path", Form::network},

@@ -69,7 +69,7 @@ std::shared_ptr<GradientReduction> choose(const Communicator& ranks, const at::D
     return std::make_shared<InPlace>(ranks, false);
   if (nccl_serves(ranks, device))
     return make_nccl_reduction(ranks, device);
-  if (mpi_reads_device_memory())
+  if (mpi_sums_device_memory())
     return std::make_shared<InPlace>(ranks, true);
   return std::make_shared<Staged>(ranks);
 }

@@ -2,6 +2,7 @@
 
 #include "error/error.hpp"
 
+#include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <mpi.h>
 
@@ -18,7 +19,7 @@ namespace scoreact {
 
 const char* const kHowToFixInstructionSets =
     "ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=AVX2 in the environment of all ranks, "
-    "from the start of a run, fixes the instructions";
+    "from the start of a run, fixes the instructions; OMP_NUM_THREADS the threads";
 
 namespace {
 
@@ -68,6 +69,8 @@ std::string instruction_set() {
     text += ", MKL " + chosen_by_mkl();
   if (at::hasMKLDNN())
     text += ", oneDNN " + chosen_by_onednn();
+  if (at::get_num_threads() > 1)
+    text += fmt::format(", {} threads", at::get_num_threads());
   return text;
 }
 

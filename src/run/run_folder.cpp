@@ -30,9 +30,11 @@ std::string now_utc() {
 /// evaluated.
 std::string decisive_part(const std::string& text, const std::string& name) {
   Deck deck = parse_deck(text, name);
-  const std::uint64_t seed = deck.run.seed;
+  const RunOptions all = deck.run;
   deck.run = {};
-  deck.run.seed = seed;
+  deck.run.seed = all.seed;
+  deck.run.precision = all.precision;
+  deck.run.deterministic = all.deterministic;
   deck.store = {};
   deck.evaluate = {};
   deck.sample.micro_batch_size = deck.train.micro_batch_size = 1; // other ranks may need other ones
@@ -56,6 +58,13 @@ void require_same_deck(const std::filesystem::path& run, const std::string& befo
         "{}: this run was started with another deck: expected \"{}\" as before, found \"{}\"; use another "
         "--out, or delete the folder",
         run.string(), old_line, new_line);
+}
+
+/// Rows of the networks' calls, as a warning names them.
+std::string micro_batches(const std::string& text) {
+  const Deck deck = parse_deck(text, "deck.toml");
+  return fmt::format("sample {}, train {}, pretrain {}", deck.sample.micro_batch_size,
+                     deck.train.micro_batch_size, deck.pretrain.micro_batch_size);
 }
 
 bool has_columns(const RunFile& file, const std::vector<MetricInfo>& metrics) {
@@ -89,7 +98,13 @@ RunFolder::RunFolder(RunFolderSetup setup, const Communicator& ranks)
     warn_of_other_instructions();
   if (!checkpoint_)
     return;
-  require_same_deck(setup_.path, checkpoint_->state().at("deck").get<std::string>(), setup_.deck);
+  const std::string before = checkpoint_->state().at("deck").get<std::string>();
+  require_same_deck(setup_.path, before, setup_.deck);
+  if (setup_.run.deterministic && ranks_.root() && micro_batches(before) != micro_batches(setup_.deck))
+    warn(fmt::format(
+        "{}: goes on with other micro-batches ({}, before {}): the bits may differ from those of a "
+        "run that was not stopped",
+        setup_.path.string(), micro_batches(setup_.deck), micro_batches(before)));
   last_checkpoint_ = checkpoint_->epoch();
 }
 

@@ -141,6 +141,22 @@ def test_prompts_stand_below_the_pictures(run_dir: Path) -> None:
     assert "row by row: a red &lt;heart&gt;; a fox." in (run_dir / "report.html").read_text()
 
 
+def test_peak_memory_is_the_largest_over_restarts(run_dir: Path) -> None:
+    with h5py.File(run_dir / "run.h5", "r+") as file:
+        file["resources/host_memory_peak"] = [np.nan, 2.5e9, 3.14e9, 3.14e9, 1.2e9, 1.3e9, 1.3e9, 1.3e9]
+    main(["report", str(run_dir)])
+    assert "Peak memory3.14 GBon the host, of rank 0" in checked(run_dir / "report.html").words
+
+
+@pytest.mark.parametrize("recorded", [None, np.full(8, np.nan)])
+def test_a_run_without_peak_memory_has_no_line_for_it(run_dir: Path, recorded: np.ndarray | None) -> None:
+    if recorded is not None:
+        with h5py.File(run_dir / "run.h5", "r+") as file:
+            file["resources/host_memory_peak"] = recorded
+    assert main(["report", str(run_dir)]) == 0
+    assert "Peak memory" not in checked(run_dir / "report.html").words
+
+
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:
     run_dir = write_run(tmp_path / "r", epochs=1, planned=30, evaluated=False, trajectories=False, images=False)
     assert main(["report", str(run_dir)]) == 0

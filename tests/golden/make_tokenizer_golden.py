@@ -2,7 +2,7 @@
 
     python tests/golden/make_tokenizer_golden.py write tests/data BPE       # what is committed
     python tests/golden/make_tokenizer_golden.py many OUT BPE COUNT [VOCAB] # COUNT random texts each, for a comparison by hand:
-    SCOREACT_TOKENIZER_CASES=OUT build/bin/test_text --gtest_filter='*ManyCases*'
+    SCOREACT_TOKENIZER_CASES=OUT build/bin/test_text --gtest_also_run_disabled_tests --gtest_filter='*ManyCases*'
 
 BPE is bpe_simple_vocab_16e6.txt.gz of CLIP (in the Python package open_clip_torch, MIT licence). `write` keeps those of its
 merges that take part when the golden texts are split, under their own ids: the result is the same as with all of them.

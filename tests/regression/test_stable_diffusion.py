@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -112,6 +113,9 @@ def test_a_lora_is_trained_with_the_same_bits_on_two_ranks(tiny: Path, tmp_path:
     # pictures, for V where it is fitted, and for the increments at the next step
     plan = {"ctrl": "rollout 24, estimates 16, update 16; reward 20, decoder 20", "ddpo": "rollout 24, estimates 24, update 16; reward 4, decoder 4"}
     assert f"network evaluations per epoch: {plan[algorithm]}\n" in said
+    planned = sum(int(count) for count in re.findall(r"(?:rollout|estimates|update) (\d+)", plan[algorithm]))
+    with h5py.File(tmp_path / "one" / "run.h5") as file:
+        np.testing.assert_array_equal(file["metrics/network_evaluations"][:], [planned, 2 * planned])
     assert ("the value network's" in said) == (algorithm == "ctrl")
     run(*words, "--out", tmp_path / "two", ranks=2)
     assert_same(tmp_path / "two", tmp_path / "one")
@@ -184,6 +188,33 @@ def test_a_lora_on_some_of_the_projections(tiny: Path, tmp_path: Path) -> None:
     assert 'model.lora_targets: expected' in done.stderr and '"to_z"' in done.stderr
     done = run(*words[:-1], "model.lora_targets=[]", "--out", tmp_path / "bad", code=65)
     assert "model.lora_targets: expected" in done.stderr and "at least 1" in done.stderr
+
+
+def test_a_lora_of_the_text_encoder_draws_as_merged_weights_do(tiny: Path, tmp_path: Path) -> None:
+    merged = shutil.copytree(tiny, tmp_path / "merged")
+    weights = read_safetensors(merged / "text_encoder" / "model.safetensors")
+    name = next(name for name in weights if name.endswith("layers.0.self_attn.v_proj.weight"))
+    rng = np.random.default_rng(5)
+    out, width = weights[name].shape
+    down, up = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, width), (out, 2)))
+    weights[name] = weights[name] + 3 / 2 * up @ down
+    (merged / "text_encoder" / "model.safetensors").unlink()  # may be shared with the fixture
+    write_safetensors(merged / "text_encoder" / "model.safetensors", weights)
+    stem = "lora_te_text_model_encoder_layers_0_self_attn_v_proj"
+    alpha = np.array(3.0, np.float32)
+    write_safetensors(tmp_path / "kohya.safetensors", {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up, f"{stem}.alpha": alpha})
+    run("convert", tmp_path / "kohya.safetensors", tmp_path / "diffusers.safetensors", "--format", "diffusers")
+
+    def latents(model: Path, *words: object) -> np.ndarray:
+        folder = tmp_path / f"drawn{len(list(tmp_path.glob('drawn*')))}"
+        run("sample", model, "--prompt", PROMPT, "--steps", 3, "--count", 2, "--seed", 1, *words, "--out", folder)
+        return read_safetensors(folder / "latents.safetensors")["latents"]
+
+    expected, base = latents(merged), latents(tiny)
+    for file in ("kohya.safetensors", "diffusers.safetensors"):
+        found = latents(tiny, "--lora", tmp_path / file)
+        assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
+        assert np.abs(found - base).max() > 10 * TOLERANCE * np.abs(expected).max()
 
 
 def test_frozen_weights_in_bfloat16_change_only_rounding(tiny: Path, tmp_path: Path) -> None:

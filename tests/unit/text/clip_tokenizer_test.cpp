@@ -49,11 +49,11 @@ TEST(ClipTokenizer, AgreesWithTransformers) {
   }
 }
 
-TEST(ClipTokenizer, AgreesWithTransformersInManyCases) {
+TEST(ClipTokenizer,
+     DISABLED_AgreesWithTransformersInManyCases) { // by hand: tests/golden/make_tokenizer_golden.py many
   const char* folder = std::getenv("SCOREACT_TOKENIZER_CASES");
-  if (folder == nullptr) {
-    GTEST_SKIP() << "by hand: tests/golden/make_tokenizer_golden.py many";
-  }
+  ASSERT_NE(folder, nullptr)
+      << "SCOREACT_TOKENIZER_CASES: expected the folder that make_tokenizer_golden.py made";
   const ClipTokenizer clip = testing_text::clip_of(folder);
   for (const auto& c : testing_text::read_cases(folder)) {
     EXPECT_EQ(clip.ids(c.text), c.clip) << c.text;

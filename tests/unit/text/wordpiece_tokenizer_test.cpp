@@ -72,11 +72,11 @@ TEST(WordPieceTokenizer, AgreesWithTransformers) {
   expect_agreement(testing_support::source_path("tests/data"));
 }
 
-TEST(WordPieceTokenizer, AgreesWithTransformersInManyCases) {
+TEST(WordPieceTokenizer,
+     DISABLED_AgreesWithTransformersInManyCases) { // by hand: tests/golden/make_tokenizer_golden.py many
   const char* folder = std::getenv("SCOREACT_TOKENIZER_CASES");
-  if (folder == nullptr) {
-    GTEST_SKIP() << "by hand: tests/golden/make_tokenizer_golden.py many";
-  }
+  ASSERT_NE(folder, nullptr)
+      << "SCOREACT_TOKENIZER_CASES: expected the folder that make_tokenizer_golden.py made";
   expect_agreement(folder);
 }
 
