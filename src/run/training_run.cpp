@@ -6,9 +6,14 @@
 #include <sys/resource.h>
 #include <torch/torch.h>
 
+#ifdef SCOREACT_WITH_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 
 namespace scoreact {
@@ -32,6 +37,19 @@ double peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) * 1024.0;
+}
+
+/// Of what LibTorch holds on the device, what lies idle in its cache included; unknown on the host.
+double peak_device_memory_bytes([[maybe_unused]] const std::string& device_name) {
+#ifdef SCOREACT_WITH_CUDA
+  const c10::Device device(device_name);
+  if (device.is_cuda()) {
+    const auto held = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index()).reserved_bytes;
+    return static_cast<double>(
+        held[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak);
+  }
+#endif
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 } // namespace
@@ -132,6 +150,7 @@ void TrainingRun::record(Trajectories& batch, const LearnReport& learned, long n
                   {"grad_norm", learned.update.grad_norm},
                   {"learning_rate", learned.update.learning_rate}},
                  {{"host_memory_peak", peak_memory_bytes()},
+                  {"device_memory_peak", peak_device_memory_bytes(setup_.device_name)},
                   {"restarts", counters_.restarts},
                   {"ranks", static_cast<double>(ranks_.size())},
                   {"checkpoint_time", checkpoint_seconds_},
