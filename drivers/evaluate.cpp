@@ -83,6 +83,12 @@ json as_json(const EvaluationTable& table) {
   return object;
 }
 
+/// A number of a table's cell, "-" for what this run has not (no judge, no attainable gain without a KL
+/// term).
+std::string cell_text(double value, int digits, const char* unit = "") {
+  return std::isnan(value) ? "-" : fmt::format("{:.{}f}{}", value, digits, unit);
+}
+
 void print_table(const EvaluationTable& table) {
   fmt::print("{:>6} {:>6} {:<15} {:>9} {:>8} {:>9} {:>9} {:>7} {:>9} {:>11} {:>11}\n", "epoch", "steps",
              "solver", "reward", "stderr", "kl_path", "kl_chain", "judge", "frechet", "gain(path)",
@@ -90,11 +96,12 @@ void print_table(const EvaluationTable& table) {
   for (std::size_t e = 0; e < table.epochs.size(); ++e)
     for (std::size_t s = 0; s < table.steps.size(); ++s) {
       const auto cell = [&](const char* name) { return table.tables.at(name)[e * table.steps.size() + s]; };
-      fmt::print(
-          "{:>6} {:>6} {:<15} {:>9.4f} {:>8.4f} {:>9.4f} {:>9.4f} {:>7.3f} {:>9.4f} {:>10.1f}% {:>10.1f}%\n",
-          table.epochs[e], table.steps[s], table.solvers[s], cell("reward_mean"), cell("reward_stderr"),
-          cell("kl_path"), cell("kl_chain"), cell("judge_accuracy"), cell("frechet_distance"),
-          100 * cell("gain_share_path"), 100 * cell("gain_share_chain"));
+      fmt::print("{:>6} {:>6} {:<15} {:>9} {:>8} {:>9} {:>9} {:>7} {:>9} {:>11} {:>11}\n", table.epochs[e],
+                 table.steps[s], table.solvers[s], cell_text(cell("reward_mean"), 4),
+                 cell_text(cell("reward_stderr"), 4), cell_text(cell("kl_path"), 4),
+                 cell_text(cell("kl_chain"), 4), cell_text(cell("judge_accuracy"), 3),
+                 cell_text(cell("frechet_distance"), 4), cell_text(100 * cell("gain_share_path"), 1, "%"),
+                 cell_text(100 * cell("gain_share_chain"), 1, "%"));
     }
 }
 
@@ -148,10 +155,10 @@ ExitCode run_evaluate(const Invocation& invocation) {
       fmt::print("{}\n", as_json(table).dump());
     } else {
       print_table(table);
-      fmt::print("base reward {:.4f}, attainable J* {:.4f} at lambda = {} (from {} samples of the unchanged "
-                 "model)\n",
-                 optimum.base_reward, optimum.optimum_j, deck.algorithm.kl_weight,
-                 deck.evaluate.base_samples);
+      fmt::print(
+          "base reward {:.4f}, attainable J* {} at lambda = {} (from {} samples of the unchanged model)\n",
+          optimum.base_reward, cell_text(optimum.optimum_j, 4), deck.algorithm.kl_weight,
+          deck.evaluate.base_samples);
     }
   }
   ranks.barrier();

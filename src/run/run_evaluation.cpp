@@ -118,7 +118,9 @@ void RunEvaluation::measure_base() {
                        {"base_samples", static_cast<std::int64_t>(evaluate.base_samples)},
                        {"seed", static_cast<std::int64_t>(evaluate.seed)}};
   if (observer_)
-    observer_(fmt::format("base reward {:.4f}  J* {:.4f}", optimum_.base_reward, optimum_.optimum_j));
+    observer_(std::isnan(optimum_.optimum_j)
+                  ? fmt::format("base reward {:.4f}", optimum_.base_reward)
+                  : fmt::format("base reward {:.4f}  J* {:.4f}", optimum_.base_reward, optimum_.optimum_j));
 }
 
 void RunEvaluation::add_row(long epoch) {
