@@ -34,7 +34,8 @@ const std::vector<MetricInfo>& run_metrics() {
 const std::vector<MetricInfo>& run_resources() {
   static const std::vector<MetricInfo> kResources{
       {"host_memory_peak", "byte", "largest resident memory of rank 0 since it was started"},
-      {"device_memory_peak", "byte", "largest memory that LibTorch held on rank 0's GPU since it was started"},
+      {"device_memory_peak", "byte",
+       "largest memory that LibTorch held on rank 0's GPU since it was started"},
       {"restarts", "1", "times that the run was continued from a checkpoint"},
       {"ranks", "1", "processes that took part in the epoch"},
       {"checkpoint_time", "s", "time spent on writing checkpoints after the epoch before"},
